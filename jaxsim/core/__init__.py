@@ -1,0 +1,1 @@
+"""Vocabulary shared by every floor: arrays, rankings, errors, files, randomness."""

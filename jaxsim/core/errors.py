@@ -1,0 +1,31 @@
+"""Errors a user can act on.
+
+The command line turns every `JaxsimError` into one message and exit code 2; any other
+exception is a defect of jaxsim and keeps its traceback.
+"""
+
+
+class JaxsimError(Exception):
+    """An error that says what was given, what was expected and how to fix it."""
+
+
+class InputError(JaxsimError):
+    """Files, arguments or arrays given by the user cannot be used."""
+
+
+class WeightsError(JaxsimError):
+    """A weight file cannot be read, or does not fit the network."""
+
+
+class IndexFormatError(JaxsimError):
+    """A stored index is damaged, newer than this version, or of another model."""
+
+
+class MissingExtraError(JaxsimError):
+    """An optional package is needed; the message names the extra to install."""
+
+    def __init__(self, package: str, extra: str):
+        super().__init__(
+            f"this needs the package '{package}', which is not installed. "
+            f"Install it with: pip install 'jaxsim[{extra}]'"
+        )

@@ -1,0 +1,60 @@
+"""Files that are never half written, and the hash that names their content."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from jaxsim.core.errors import InputError
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Opens a temporary file that replaces `path` only if the block succeeds.
+
+    The data is flushed to the disk before the rename, so that after a crash `path`
+    holds either its old content or the new one, never a part.
+
+    Args:
+      path: the file to write; its folder is created.
+
+    Yields:
+      A binary file object to write to.
+
+    Raises:
+      InputError: the disk is full or the folder cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}. Free some space or "
+            "choose another place; what was there before is unchanged."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes a rename inside `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def content_hash(data: bytes) -> str:
+    """Returns 32 hex digits (BLAKE2b, 128 bits) that name this content."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
