@@ -1,0 +1,95 @@
+"""Entry point of the `jaxsim` command.
+
+Nothing heavy is imported before a command is chosen, so that help answers at once.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxsim import __version__
+from jaxsim.core.errors import JaxsimError
+
+_COMMANDS = {
+    "quickstart": "make a small data set, embed, index, evaluate and report",
+    "index": "embed a folder of photos and make it searchable",
+    "search": "find the photos of an index most similar to a query",
+    "embed": "write descriptors to a .npz or Parquet file",
+    "evaluate": "measure a config on a data set by its published protocol",
+}
+
+_DESCRIPTION = """\
+Find visually similar images.
+
+examples:
+  jaxsim index ~/Photos --out photos.index
+  jaxsim search photos.index query.jpg --html answer.html
+  jaxsim evaluate configs/smvs.py:pooling=gem --data DIR --json result.json
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+      arguments: words after the program's name; those of the process by default.
+
+    Returns:
+      Exit code: 0 done, 2 the input cannot be used, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser(words)
+    options = parser.parse_args(words)
+    _use_compilation_cache()
+    try:
+        options.run(options)
+    except JaxsimError as error:
+        print(f"jaxsim {options.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"jaxsim {options.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Returns the parser, with the options of the chosen command only."""
+    parser = argparse.ArgumentParser(
+        prog="jaxsim",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in _COMMANDS.items():
+        if name not in words:
+            commands.add_parser(name, help=summary)
+            continue
+        module = importlib.import_module(f"jaxsim.cli.{name}")
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _use_compilation_cache() -> None:
+    """Keeps compiled programs between runs, unless the user chose another place."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(home) / "jaxsim/xla"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""A CSV file that lists images as records."""
+
+import csv
+import math
+import os
+from pathlib import Path
+
+from jaxsim.core.errors import InputError
+from jaxsim.data.records import Box, Record
+
+EDGES = ("y0", "x0", "y1", "x1")
+
+
+def csv_manifest(
+    path: str | os.PathLike[str],
+    *,
+    root: str | os.PathLike[str] | None = None,
+    path_column: str = "path",
+    label_column: str | None = None,
+    split_column: str | None = None,
+) -> list[Record]:
+    """Reads a list of images with a header line.
+
+    A box stands in four columns y0, x0, y1, x1, or in one column "box" as four numbers
+    with spaces between; all empty means the whole image. Other columns are ignored.
+
+    Args:
+      path: the CSV file, UTF-8.
+      root: folder that the paths are relative to; the file's own folder if None.
+      path_column: name of the column of paths.
+      label_column: name of the column of labels; if None, "label" where it exists.
+      split_column: name of the column of splits; if None, "split" where it exists.
+
+    Returns:
+      One record a line, in the file's order; the name is the path.
+
+    Raises:
+      InputError: the file is missing or not CSV, a column is missing, a path is empty,
+        repeated or outside the root, or a box is wrong; with the line's number.
+    """
+    path = Path(path)
+    root = path.parent if root is None else Path(root)
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            header = reader.fieldnames or []
+            columns = {
+                "path": _column(path, header, path_column, default="path"),
+                "label": _column(path, header, label_column, default="label"),
+                "split": _column(path, header, split_column, default="split"),
+            }
+            rows = [(reader.line_num, row) for row in reader]
+    except OSError as error:
+        raise InputError(f"cannot read the list {path}: {error.strerror}") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    first_line: dict[str, int] = {}
+    records = []
+    for line, row in rows:
+        try:
+            record = _record(root, row, columns)
+            if record.name in first_line:
+                raise ValueError(
+                    f"the path '{record.name}' is already in line "
+                    f"{first_line[record.name]}; list every image once"
+                )
+        except ValueError as error:
+            raise InputError(f"{path}, line {line}: {error}") from error
+        first_line[record.name] = line
+        records.append(record)
+    if not records:
+        raise InputError(f"{path} lists no images: it has a header line only")
+    return records
+
+
+def _column(path: Path, header, name: str | None, *, default: str) -> str | None:
+    """Returns the column to read, None if it is optional and absent."""
+    wanted = default if name is None else name
+    if wanted in header:
+        return wanted
+    if name is None:
+        return None
+    raise InputError(
+        f"{path} has no column '{name}'; its first line names "
+        f"{', '.join(header) or 'nothing'}. Add the column or name another one."
+    )
+
+
+def _record(root: Path, row: dict, columns: dict[str, str | None]) -> Record:
+    if None in row or None in row.values():
+        raise ValueError("more or fewer fields than the header line has")
+
+    def field(key: str) -> str | None:
+        column = columns[key]
+        return None if column is None else row[column] or None
+
+    relative = os.path.normpath(os.path.relpath(root / (field("path") or "."), root))
+    if relative == "." or relative.split(os.sep)[0] == os.pardir or "\0" in relative:
+        raise ValueError(
+            f"the path '{field('path') or ''}' does not name a file in {root}"
+        )
+    name = Path(relative).as_posix()
+    return Record(
+        name=name,
+        content=root / relative,
+        label=field("label"),
+        split=field("split"),
+        box=_box(row),
+    )
+
+
+def _box(row: dict[str, str]) -> Box | None:
+    if all(edge in row for edge in EDGES):
+        fields = [row[edge] for edge in EDGES]
+    else:
+        fields = row.get("box", "").split()
+    if not any(fields):
+        return None
+    try:
+        y0, x0, y1, x1 = (float(field) for field in fields)
+    except ValueError as error:
+        raise ValueError(f"the box {fields} is not four numbers y0 x0 y1 x1") from error
+    box = (y0, x0, y1, x1)
+    if not all(math.isfinite(edge) for edge in box) or y1 <= y0 or x1 <= x0:
+        raise ValueError(f"the box {fields} is empty; expected y0 < y1 and x0 < x1")
+    return box

@@ -1,0 +1,56 @@
+"""Stanford Mobile Visual Search: a phone photo against the object's clean picture.
+
+Expected files: `<root>/<set>/query/X.jpg` and `<root>/<set>/reference/X.jpg` for each
+set; `query/X.jpg` shows what `reference/X.jpg` shows, and nothing else does.
+
+Source: Chandrasekhar et al. 2011.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxsim.core.errors import InputError
+from jaxsim.data.datasets.files import refuse_missing
+from jaxsim.data.records import Record, RetrievalSet
+
+
+def load(
+    root: Path, *, sets: Sequence[str] = ("landmarks", "book_covers")
+) -> list[RetrievalSet]:
+    """Returns one query-reference set for each folder in `sets`.
+
+    Args:
+      root: folder that holds the sets' folders.
+      sets: names of the folders, and of the retrieval sets.
+
+    Raises:
+      InputError: a folder has no queries, or a query has no reference.
+    """
+    return [_load_set(Path(root), name) for name in sets]
+
+
+def _load_set(root: Path, name: str) -> RetrievalSet:
+    layout = f"pairs {root / name}/query/X.jpg and {root / name}/reference/X.jpg"
+    queries = sorted(path.name for path in (root / name / "query").glob("*.jpg"))
+    references = sorted(path.name for path in (root / name / "reference").glob("*.jpg"))
+    if not queries:
+        raise InputError(
+            f"no photos in {root / name}/query. Expected {layout}; point --data at the "
+            f"folder that holds '{name}'."
+        )
+    row = {file: i for i, file in enumerate(references)}
+    alone = [f"{root / name}/reference/{file}" for file in queries if file not in row]
+    refuse_missing(alone, len(queries), layout)
+    return RetrievalSet(
+        name=name,
+        database=_records(root, f"{name}/reference", references),
+        queries=_records(root, f"{name}/query", queries),
+        positives=[[row[file]] for file in queries],
+    )
+
+
+def _records(root: Path, folder: str, files: Sequence[str]) -> list[Record]:
+    return [
+        Record(name=f"{folder}/{file}", content=root / folder / file, label=file[:-4])
+        for file in files
+    ]

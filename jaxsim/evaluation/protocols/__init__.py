@@ -1,0 +1,1 @@
+"""One protocol a file: which results count as right."""

@@ -1,0 +1,1 @@
+"""From a config file to objects: the only floor that composes."""

@@ -1,0 +1,133 @@
+"""Config files and overrides: text from the command line to a Fiddle config.
+
+`configs/x.py:pooling=gem,size_px=320` names a file with a function `get_config` and
+options for it; `--set model.weights=net.pth` then changes one field of the result.
+"""
+
+import ast
+import importlib.util
+import inspect
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+
+import fiddle as fdl
+
+from jaxsim.core.errors import InputError
+
+
+def load_config(reference: str, overrides: Sequence[str] = ()) -> fdl.Config:
+    """Runs a config file and applies options and overrides.
+
+    Args:
+      reference: "path.py" or "path.py:option=value,option=value".
+      overrides: "dotted.field=value", applied in order.
+
+    Raises:
+      InputError: no such file, option or field, or a value of another type.
+    """
+    path, options = _split_reference(reference)
+    get_config = _import_get_config(path)
+    config = get_config(**_typed_options(get_config, options, path))
+    for override in overrides:
+        _apply_override(config, override)
+    return config
+
+
+def _split_reference(reference: str) -> tuple[Path, dict[str, str]]:
+    file, _, text = reference.partition(".py:")
+    path = Path(file + ".py") if text else Path(reference)
+    if not path.is_file():
+        raise InputError(
+            f"there is no config file '{path}'. Give a Python file with a function "
+            "get_config, such as configs/smvs.py or configs/smvs.py:pooling=gem"
+        )
+    return path, dict(_split_assignment(item) for item in text.split(",") if item)
+
+
+def _split_assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InputError(f"'{text}' is not of the form name=value")
+    return name.strip(), value.strip()
+
+
+def _import_get_config(path: Path) -> typing.Callable[..., fdl.Config]:
+    spec = importlib.util.spec_from_file_location(f"jaxsim_config_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"'{path}' is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise InputError(f"the config file '{path}' does not parse: {error}") from error
+    if not hasattr(module, "get_config"):
+        raise InputError(f"the config file '{path}' has no function get_config")
+    return module.get_config
+
+
+def _typed_options(get_config, options: dict[str, str], path: Path) -> dict:
+    parameters = inspect.signature(get_config).parameters
+    types_of = typing.get_type_hints(get_config)
+    typed = {}
+    for name, text in options.items():
+        if name not in parameters:
+            raise InputError(
+                f"{path} has no option '{name}'; it has: {', '.join(parameters)}"
+            )
+        typed[name] = _convert(text, types_of.get(name, str), name)
+    return typed
+
+
+def _convert(text: str, wanted: object, name: str) -> object:
+    """Reads `text` as `wanted`: a literal choice, a string, or a Python literal."""
+    if typing.get_origin(wanted) is typing.Literal:
+        choices = typing.get_args(wanted)
+        if text not in choices:
+            raise InputError(
+                f"{name}={text}: expected one of {', '.join(map(str, choices))}"
+            )
+        return text
+    if wanted is str:
+        return text
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    if wanted is float and isinstance(value, int):
+        value = float(value)
+    expected = _plain_types(wanted)
+    if expected and not isinstance(value, expected):
+        shown = " or ".join(t.__name__ for t in expected)
+        raise InputError(f"{name}={text}: expected a value of type {shown}")
+    return value
+
+
+def _plain_types(wanted: object) -> tuple[type, ...]:
+    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
+        found = [_plain_types(member) for member in typing.get_args(wanted)]
+        return tuple(t for members in found for t in members) if all(found) else ()
+    origin = typing.get_origin(wanted) or wanted
+    return (origin,) if isinstance(origin, type) else ()
+
+
+def _apply_override(config: fdl.Config, override: str) -> None:
+    dotted, text = _split_assignment(override)
+    *parents, field = dotted.split(".")
+    node = config
+    for depth, parent in enumerate(parents):
+        node = getattr(node, parent, None)
+        if not isinstance(node, fdl.Buildable):
+            where = ".".join(parents[: depth + 1])
+            raise InputError(
+                f"--set {override}: the config has no part '{where}'. Its parts:\n"
+                f"{config!r}"
+            )
+    known = inspect.signature(fdl.get_callable(node)).parameters
+    if field not in known:
+        raise InputError(
+            f"--set {override}: no field '{field}' there; fields: {', '.join(known)}"
+        )
+    hints = typing.get_type_hints(fdl.get_callable(node))
+    setattr(node, field, _convert(text, hints.get(field, str), dotted))

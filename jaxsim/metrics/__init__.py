@@ -1,0 +1,1 @@
+"""Retrieval metrics of one query: exact, on the ranks of its positives."""

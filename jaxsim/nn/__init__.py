@@ -1,0 +1,1 @@
+"""Flax modules: backbones, pooling heads and the descriptor they form."""

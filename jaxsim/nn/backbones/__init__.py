@@ -1,0 +1,1 @@
+"""Convolutional networks that return named feature stages."""

@@ -1,0 +1,190 @@
+"""The layer all backbones are made of: convolution, batch norm, activation.
+
+Padding is anchored: what a convolution puts before the first row depends only on its
+kernel and stride, never on the image's size. With the map set to zero outside the image
+first, an image in the corner of a larger slot meets the same numbers as one alone.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float, Int32
+
+from jaxsim.nn.features import Features
+from jaxsim.ops.convolution import convolution
+
+Norm = Literal["frozen", "batch"]
+
+
+def strided(valid: Int32[Array, "B 2"] | None, stride: int) -> Int32[Array, "B 2"] | None:
+    """Returns how many cells a layer of this stride makes of the valid ones."""
+    return None if valid is None else (valid + stride - 1) // stride
+
+
+def max_pool(features: Features, *, window: int, stride: int, low: int) -> Features:
+    """Takes maxima over windows of non-negative maps; zeros lie beyond the border.
+
+    Args:
+      features: maps whose values are >= 0, as after a ReLU.
+      window: side of the square window.
+      stride: step between windows.
+      low: zeros before the first row and column; `window - 1 - low` follow the last.
+    """
+    high = window - 1 - low
+    maxima = nn.max_pool(
+        features.masked_map(),
+        (window, window),
+        strides=(stride, stride),
+        padding=((low, high), (low, high)),
+    )
+    return Features(maxima, strided(features.valid, stride))
+
+
+class Conv(nn.Module):
+    """A convolution's parameters, held in float32 and used in the map's dtype."""
+
+    channels: int
+    kernel: int
+    stride: int
+    low: int
+    groups: int
+    use_bias: bool
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B H W Cin"]) -> Float[Array, "B Hout Wout C"]:
+        """Convolves a map whose outside is zero."""
+        shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.channels)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        pad = (self.low, self.kernel - 1 - self.low)
+        y = convolution(
+            x,
+            kernel.astype(x.dtype),
+            stride=self.stride,
+            padding=(pad, pad),
+            groups=self.groups,
+        )
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.channels,))
+            y = y + bias.astype(x.dtype)[None, None, None]
+        return y
+
+
+class BatchNorm(nn.Module):
+    """Normalises each channel by stored statistics, or by those of the batch.
+
+    Source: Ioffe and Szegedy 2015, algorithm 1.
+    """
+
+    epsilon: float
+    momentum: float
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "B H W C"],
+        mask: Bool[Array, "B H W"] | None,
+        *,
+        live: bool,
+    ) -> Float[Array, "B H W C"]:
+        """Normalises a map in float32.
+
+        Args:
+          x: float [B, H, W, C].
+          mask: bool [B, H, W], the cells that count; None counts all.
+          live: use the statistics of the batch and, where "batch_stats" is mutable,
+            move the stored ones towards them.
+        """
+        shape = (x.shape[-1],)
+        scale = self.param("scale", nn.initializers.ones, shape)
+        bias = self.param("bias", nn.initializers.zeros, shape)
+        stored_mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
+        stored_var = self.variable("batch_stats", "var", jnp.ones, shape)
+        if live:
+            mean, var = moments(x, mask)
+            if self.is_mutable_collection("batch_stats") and not self.is_initializing():
+                for stored, new in ((stored_mean, mean), (stored_var, var)):
+                    stored.value += (1 - self.momentum) * (new - stored.value)
+        else:
+            mean, var = stored_mean.value, stored_var.value
+        factor = scale * jax.lax.rsqrt(var + self.epsilon)
+        shift = bias - mean * factor
+        y = x.astype(jnp.float32) * factor[None, None, None] + shift[None, None, None]
+        return y.astype(x.dtype)
+
+
+def moments(
+    x: Float[Array, "B H W C"], mask: Bool[Array, "B H W"] | None
+) -> tuple[Float[Array, " C"], Float[Array, " C"]]:
+    """Returns mean and variance of each channel over the cells that count."""
+    x = x.astype(jnp.float32)
+    weights = jnp.ones(x.shape[:3]) if mask is None else mask.astype(jnp.float32)
+    count = jnp.maximum(jnp.sum(weights), 1)
+    mean = jnp.sum(x * weights[..., None], axis=(0, 1, 2)) / count
+    squares = jnp.square(x - mean[None, None, None]) * weights[..., None]
+    return mean, jnp.sum(squares, axis=(0, 1, 2)) / count
+
+
+class ConvNorm(nn.Module):
+    """Convolution, batch norm and activation of a feature map.
+
+    Attributes:
+      channels: of the output.
+      kernel: side of the square kernel.
+      stride: step between outputs.
+      low: zeros before the first row and column; `kernel - 1 - low` follow the last,
+        so that ceil(size / stride) cells come out.
+      groups: equal parts of the channels; the input's channels for a depthwise layer.
+      activation: applied last; None for a linear layer.
+      folded: the layer has a bias and no batch norm.
+      norm: "frozen" uses stored statistics even in training; "batch" trains with those
+        of the batch, where padding does not count.
+      epsilon: added to variances.
+      momentum: share of the stored statistics that stays at each training step.
+    """
+
+    channels: int
+    kernel: int = 1
+    stride: int = 1
+    low: int = 0
+    groups: int = 1
+    activation: Callable[[jax.Array], jax.Array] | None = None
+    folded: bool = False
+    norm: Norm = "frozen"
+    epsilon: float = 1e-5
+    momentum: float = 0.9
+
+    @nn.compact
+    def __call__(self, features: Features, *, train: bool = False) -> Features:
+        """Maps features to features; only wider kernels pay for masking."""
+        x = features.masked_map() if self.kernel > 1 else features.map
+        conv = Conv(
+            channels=self.channels,
+            kernel=self.kernel,
+            stride=self.stride,
+            low=self.low,
+            groups=self.groups,
+            use_bias=self.folded,
+            name="conv",
+        )
+        out = Features(conv(x), strided(features.valid, self.stride))
+        if not self.folded:
+            live = train and self.norm == "batch"
+            mask = out.mask() if live and out.valid is not None else None
+            norm = BatchNorm(self.epsilon, self.momentum, name="norm")
+            out = out.replace(map=norm(out.map, mask, live=live))
+        if self.activation is not None:
+            out = out.replace(map=self.activation(out.map))
+        return out
+
+
+def first_features(
+    images: Float[Array, "B H W 3"],
+    valid: Int32[Array, "B 2"] | None,
+    dtype: DTypeLike,
+) -> Features:
+    """Returns the images as the first feature map, in the compute dtype."""
+    return Features(images.astype(dtype), valid)

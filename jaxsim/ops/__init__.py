@@ -1,0 +1,1 @@
+"""Array operations of the field: pooling, regions, whitening, similarity, top-k."""

@@ -1,0 +1,32 @@
+"""The device mesh: the only place that builds one."""
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+BATCH_AXIS = "batch"
+
+
+def make_mesh() -> Mesh:
+    """Returns a mesh of all devices along one axis, over which batches are split.
+
+    The axis is Auto: the compiler places the collectives.
+    """
+    return jax.make_mesh(
+        (jax.device_count(),), (BATCH_AXIS,), axis_types=(AxisType.Auto,)
+    )
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """Returns the layout of arrays whose first axis is the batch."""
+    return NamedSharding(mesh, PartitionSpec(BATCH_AXIS))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Returns the layout of arrays every device holds whole."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def round_up_to_devices(batch_size: int, mesh: Mesh) -> int:
+    """Returns the smallest multiple of the device count that is >= `batch_size`."""
+    return int(np.ceil(batch_size / mesh.size)) * mesh.size

@@ -1,0 +1,1 @@
+"""From images to descriptors, to an index, to answers."""

@@ -1,0 +1,187 @@
+"""Records in, descriptors out: batches through the network on all devices."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+
+from jaxsim.core.errors import InputError
+from jaxsim.data.loader import Batch, batches, prefetch_to_device
+from jaxsim.data.records import Record
+from jaxsim.data.rejects import Reject
+from jaxsim.ops.normalise import SMALLEST_NORM
+from jaxsim.parallel.mesh import (
+    batch_sharding,
+    make_mesh,
+    replicated,
+    round_up_to_devices,
+)
+from jaxsim.parallel.precision import compute_dtype
+from jaxsim.pipeline.model import DescriptorModel
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedding:
+    """Descriptors of a collection; row = position of the record.
+
+    Attributes:
+      vectors: float32 [N, D], length 1; zeros where there is no image.
+      found: bool [N], False for rejected images.
+      rejects: the rejected images with their reasons.
+    """
+
+    vectors: Float32[np.ndarray, "N D"]
+    found: Bool[np.ndarray, " N"]
+    rejects: tuple[Reject, ...]
+
+
+@dataclass
+class Embedder:
+    """Applies a model to images, batch by batch, sharded over all devices.
+
+    Attributes:
+      model: what to apply.
+      batch_size: images per program run; rounded up to a multiple of the devices.
+      num_threads: that decode images; None takes all processors.
+      compiled_shapes: image shapes met so far; each costs one compilation.
+    """
+
+    model: DescriptorModel
+    batch_size: int = 16
+    num_threads: int | None = None
+    compiled_shapes: set[tuple[int, ...]] = field(default_factory=set)
+
+    def describe(
+        self, records: Sequence[Record], on_reject: Callable[[Reject], None]
+    ) -> Iterator[tuple[Int64[np.ndarray, " b"], Float32[np.ndarray, "b D"]]]:
+        """Yields (ids, unit descriptors) as they are finished, in no fixed order.
+
+        Args:
+          records: images; the position is the id.
+          on_reject: called for every image that cannot be used.
+
+        Raises:
+          InputError: the network gives NaN, which means damaged weights.
+        """
+        sums: dict[int, tuple[int, np.ndarray]] = {}
+        for batch, output in self.apply("__call__", records, on_reject):
+            vectors = np.asarray(output)[batch.real]
+            ids = batch.ids[batch.real]
+            _require_finite(vectors, ids, records)
+            if len(self.model.scales) == 1:
+                yield ids, vectors
+            else:
+                yield from self._join_scales(sums, ids, vectors)
+
+    def embed(
+        self, records: Sequence[Record], progress: Progress | None = None
+    ) -> Embedding:
+        """Describes a whole collection.
+
+        Args:
+          records: images; the position is the row.
+          progress: called with the number of images done since the last call.
+        """
+        vectors = np.zeros((len(records), self.model.dimension), np.float32)
+        found = np.zeros(len(records), bool)
+        rejects: list[Reject] = []
+        report = progress or (lambda count: None)
+
+        def on_reject(reject: Reject) -> None:
+            rejects.append(reject)
+            report(1)
+
+        for ids, rows in self.describe(records, on_reject):
+            vectors[ids] = rows
+            found[ids] = True
+            report(len(ids))
+        return Embedding(vectors=vectors, found=found, rejects=tuple(rejects))
+
+    def apply(
+        self,
+        method: str,
+        records: Sequence[Record],
+        on_reject: Callable[[Reject], None],
+    ) -> Iterator[tuple[Batch, Any]]:
+        """Yields each batch with the output of one of the module's methods.
+
+        The next batch is computed while the caller handles the last.
+        """
+        program = jax.jit(
+            lambda variables, images, valid: self._module.apply(
+                variables, images, valid, method=method
+            ),
+            in_shardings=(replicated(self._mesh), *[batch_sharding(self._mesh)] * 2),
+        )
+        loaded = batches(
+            records,
+            self.model.preprocessing,
+            batch_size=round_up_to_devices(self.batch_size, self._mesh),
+            num_threads=self.num_threads,
+            sizes_px=self._sizes_px(),
+            on_reject=on_reject,
+        )
+        running = None
+        for batch, images, valid in prefetch_to_device(loaded, self._put):
+            self.compiled_shapes.add((*images.shape, method))
+            started = batch, program(self._variables, images, valid)
+            if running is not None:
+                yield running
+            running = started
+        if running is not None:
+            yield running
+
+    @cached_property
+    def _mesh(self):
+        return make_mesh()
+
+    @cached_property
+    def _variables(self):
+        return jax.device_put(self.model.variables, replicated(self._mesh))
+
+    @cached_property
+    def _module(self):
+        backbone = self.model.module.backbone.clone(dtype=compute_dtype())
+        return self.model.module.clone(backbone=backbone)
+
+    def _put(self, batch: Batch):
+        sharding = batch_sharding(self._mesh)
+        images, valid = jax.device_put((batch.images, batch.valid), sharding)
+        return batch, images, valid
+
+    def _sizes_px(self) -> list[int]:
+        size = self.model.preprocessing.size_px
+        return [round(scale * size) for scale in self.model.scales]
+
+    def _join_scales(self, sums, ids, vectors):
+        """Yields the images of which all scales have arrived, normalised again."""
+        done = []
+        for image, vector in zip(ids.tolist(), vectors, strict=True):
+            count, total = sums.pop(image, (0, 0))
+            if count + 1 < len(self.model.scales):
+                sums[image] = count + 1, total + vector
+            else:
+                done.append((image, total + vector))
+        if done:
+            totals = np.stack([total for _, total in done])
+            norms = np.linalg.norm(totals, axis=1, keepdims=True)
+            yield (
+                np.array([image for image, _ in done], np.int64),
+                (totals / np.maximum(norms, SMALLEST_NORM)).astype(np.float32),
+            )
+
+
+def _require_finite(vectors, ids, records) -> None:
+    broken = ~np.isfinite(vectors).all(axis=1)
+    if broken.any():
+        name = records[int(ids[broken][0])].name
+        raise InputError(
+            f"the descriptor of '{name}' is NaN or infinite. The model's weights are "
+            "damaged, or do not belong to this preprocessing"
+        )

@@ -1,0 +1,226 @@
+"""One page about one evaluation: the numbers, what they mean, and what they look like.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int8
+from markupsafe import Markup
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.ranking import MISSING_ID
+from jaxsim.data.records import Record, RetrievalSet
+from jaxsim.evaluation.result import EvaluationResult, SetResult
+from jaxsim.report.charts import histogram
+from jaxsim.report.page import Detail, Pictures, fit, render
+from jaxsim.report.selection import choose_queries
+from jaxsim.report.thumbnails import Thumbnail
+
+_RIGHT, _IGNORED = 1, -1
+
+_DETAILS = (
+    Detail(px=192, quality=80, queries=4, results=12, rows=2000),
+    Detail(px=160, quality=72, queries=4, results=12, rows=1000),
+    Detail(px=128, quality=65, queries=3, results=6, rows=500),
+    Detail(px=96, quality=60, queries=2, results=5, rows=200),
+    Detail(px=64, quality=50, queries=1, results=4, rows=50),
+    Detail(px=1, quality=50, queries=0, results=0, rows=0),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultView:
+    """A result as it stands on the page; ignored results take no rank."""
+
+    name: str
+    picture: Thumbnail
+    score: float
+    verdict: str
+    rank: int | None
+    after_gap: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryView:
+    """A query with pictures of it and of its first results."""
+
+    name: str
+    picture: Thumbnail
+    average_precision: float
+    num_positives: int
+    first_right: int | None
+    results: list[ResultView]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowView:
+    """A query as a row of the table of all queries."""
+
+    name: str
+    average_precision: float
+    num_positives: int
+    first_right: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetView:
+    """A retrieval set as a section of the page."""
+
+    anchor: str
+    result: SetResult
+    num_queries: int
+    num_judged: int
+    num_database: int
+    depth: int
+    chart: Markup | None
+    groups: list[tuple[str, str, list[QueryView]]]
+    rows: list[RowView]
+
+
+def evaluation_page(
+    result: EvaluationResult,
+    sets: Sequence[RetrievalSet],
+    *,
+    title: str,
+    max_bytes: int = 5_000_000,
+) -> str:
+    """Makes a self-contained page of an evaluation.
+
+    It shows every metric with its definition, the rules used, a histogram of average
+    precision, the best, typical and worst queries with their first results, and what
+    was measured with which versions. Equal arguments make equal pages.
+
+    Args:
+      result: what the evaluation found.
+      sets: the images behind `result.sets`, in the same order.
+      title: heading of the page.
+      max_bytes: size the page must not exceed; thumbnails become smaller and fewer
+        until it fits.
+
+    Returns:
+      The HTML text.
+
+    Raises:
+      InputError: `sets` does not fit `result`, or `max_bytes` is too small even for
+        a page without pictures.
+    """
+    if len(result.sets) != len(sets):
+        raise InputError(
+            f"the evaluation has {len(result.sets)} results but {len(sets)} retrieval "
+            "sets were given; give one for each, in the same order"
+        )
+    for found, images in zip(result.sets, sets, strict=True):
+        _check_fits(found, images)
+
+    def build(pictures: Pictures) -> str:
+        views = [
+            _set_view(found, images, pictures, anchor=f"set-{i}")
+            for i, (found, images) in enumerate(zip(result.sets, sets, strict=True), 1)
+        ]
+        names = list(dict.fromkeys(name for s in result.sets for name in s.metrics))
+        context = {"title": title, "result": result, "sets": views, "metrics": names}
+        return render("evaluation.html.jinja", context)
+
+    return fit(build, _DETAILS, max_bytes=max_bytes)
+
+
+def _check_fits(found: SetResult, images: RetrievalSet) -> None:
+    num_queries, last_id = len(_queries(images)), len(images.database) - 1
+    if len(found.ranking.ids) != num_queries:
+        raise InputError(
+            f"the result '{found.name}' ranks {len(found.ranking.ids)} queries but the "
+            f"data set '{images.name}' has {num_queries}"
+        )
+    if found.ranking.ids.size and found.ranking.ids.max() > last_id:
+        raise InputError(
+            f"the result '{found.name}' names image {found.ranking.ids.max()} but the "
+            f"last one of the data set '{images.name}' is {last_id}"
+        )
+
+
+def _queries(images: RetrievalSet) -> Sequence[Record]:
+    return images.database if images.queries is None else images.queries
+
+
+def _set_view(
+    found: SetResult, images: RetrievalSet, pictures: Pictures, *, anchor: str
+) -> SetView:
+    ap = found.average_precision
+    judged = np.flatnonzero(~np.isnan(ap))
+    groups = choose_queries(ap, per_group=pictures.detail.queries)
+    worst_first = judged[np.argsort(ap[judged], kind="stable")]
+    return SetView(
+        anchor=anchor,
+        result=found,
+        num_queries=len(ap),
+        num_judged=len(judged),
+        num_database=len(images.database),
+        depth=found.ranking.ids.shape[1],
+        chart=_chart(found) if len(judged) else None,
+        groups=[
+            (g.title, g.note, [_query_view(found, images, q, pictures) for q in g.queries])
+            for g in groups
+        ],
+        rows=[
+            RowView(
+                name=_queries(images)[q].name,
+                average_precision=float(ap[q]),
+                num_positives=int(found.num_positives[q]),
+                first_right=_first_right(found.relevance[q]),
+            )
+            for q in worst_first[: pictures.detail.rows].tolist()
+        ],
+    )
+
+
+def _chart(found: SetResult) -> Markup:
+    return histogram(
+        found.average_precision,
+        title=f"Histogram of average precision on {found.name}",
+        x_label="average precision of a query",
+        y_label="queries",
+    )
+
+
+def _query_view(
+    found: SetResult, images: RetrievalSet, query: int, pictures: Pictures
+) -> QueryView:
+    record = _queries(images)[query]
+    relevance = found.relevance[query]
+    ranks = np.cumsum(relevance != _IGNORED)
+    columns = np.flatnonzero(found.ranking.ids[query] != MISSING_ID)
+    shown = columns[: pictures.detail.results].tolist()
+    right = np.flatnonzero(relevance == _RIGHT)
+    far = len(right) and shown and right[0] > shown[-1]
+    if far:
+        shown[-1] = int(right[0])
+
+    def view(column: int) -> ResultView:
+        hit = images.database[int(found.ranking.ids[query, column])]
+        verdict = {_RIGHT: "right", 0: "wrong", _IGNORED: "ignored"}
+        return ResultView(
+            name=hit.name,
+            picture=pictures(hit),
+            score=float(found.ranking.scores[query, column]),
+            verdict=verdict[int(relevance[column])],
+            rank=None if relevance[column] == _IGNORED else int(ranks[column]),
+            after_gap=bool(far) and column == shown[-1],
+        )
+
+    return QueryView(
+        name=record.name,
+        picture=pictures(record),
+        average_precision=float(found.average_precision[query]),
+        num_positives=int(found.num_positives[query]),
+        first_right=_first_right(relevance),
+        results=[view(column) for column in shown],
+    )
+
+
+def _first_right(relevance: Int8[np.ndarray, " K"]) -> int | None:
+    """Returns the rank of the first right result, the ignored ones not counted."""
+    right = np.flatnonzero(relevance == _RIGHT)
+    if not len(right):
+        return None
+    return int((relevance[: right[0] + 1] != _IGNORED).sum())

@@ -1,0 +1,63 @@
+"""Which queries of an evaluation are worth a look."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+
+@dataclass(frozen=True)
+class QueryGroup:
+    """Queries shown together.
+
+    Attributes:
+      title: "Best queries", ….
+      note: how they were chosen.
+      queries: their row numbers.
+    """
+
+    title: str
+    note: str
+    queries: tuple[int, ...]
+
+
+def choose_queries(
+    average_precision: Float32[np.ndarray, " Q"], *, per_group: int
+) -> list[QueryGroup]:
+    """Chooses the best, the typical and the worst queries.
+
+    Equal queries are taken in order of their number, none is taken twice, and when
+    there are too few for three groups all of them come in one.
+
+    Args:
+      average_precision: float32 [Q]; NaN for queries that were not judged.
+      per_group: size of a group, >= 0.
+
+    Returns:
+      The groups that are not empty.
+    """
+    judged = np.flatnonzero(~np.isnan(average_precision))
+    ap = average_precision[judged]
+    falling = judged[np.argsort(-ap, kind="stable")]
+    if len(judged) <= 3 * per_group:
+        return _groups(("All queries", "Highest average precision first.", falling))
+    median = np.median(ap)
+    rising = judged[np.argsort(ap, kind="stable")]
+    nearest = judged[np.argsort(abs(ap - median), kind="stable")]
+    best = falling[:per_group]
+    worst = rising[~np.isin(rising, best)][:per_group]
+    typical = nearest[~np.isin(nearest, [best, worst])][:per_group]
+    near = f"Average precision nearest to the median, {median:.3f}."
+    return _groups(
+        ("Best queries", "The highest average precision.", best),
+        ("Typical queries", near, typical),
+        ("Worst queries", "The lowest average precision.", worst),
+    )
+
+
+def _groups(*chosen: tuple[str, str, np.ndarray]) -> list[QueryGroup]:
+    return [
+        QueryGroup(title, note, tuple(int(q) for q in queries))
+        for title, note, queries in chosen
+        if len(queries)
+    ]

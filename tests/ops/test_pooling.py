@@ -1,0 +1,72 @@
+"""Pooling against loops over cells, with padding that must not count."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsim.ops.pooling import gem, mac, spoc, square_maxima
+
+GENERATOR = np.random.default_rng(0)
+SIZES = [(5, 7), (7, 3), (7, 7)]
+MAPS = np.abs(GENERATOR.normal(size=(3, 7, 7, 4))).astype(np.float32)
+MASK = np.zeros((3, 7, 7), bool)
+for image, (height, width) in enumerate(SIZES):
+    MASK[image, :height, :width] = True
+
+POOLINGS = {
+    "spoc": (spoc, lambda x: x.mean(0)),
+    "mac": (mac, lambda x: x.max(0)),
+    "gem": (lambda m, k: gem(m, k, 3.0), lambda x: (x**3).mean(0) ** (1 / 3)),
+}
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_pooling_equals_the_loop_over_valid_cells(name):
+    pool, naive = POOLINGS[name]
+    expected = [
+        naive(x[:h, :w].reshape(-1, 4)) for x, (h, w) in zip(MAPS, SIZES, strict=True)
+    ]
+    np.testing.assert_allclose(jax.jit(pool)(MAPS, MASK), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_what_lies_in_the_padding_does_not_matter(name):
+    pool, _ = POOLINGS[name]
+    hostile = jnp.where(MASK[..., None], MAPS, 1e6)
+    mask = jnp.asarray(MASK)
+    np.testing.assert_array_equal(
+        pool(jnp.asarray(MAPS), mask), pool(hostile, mask)
+    )
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_gradients_are_finite_and_stay_inside_the_mask(name):
+    pool, _ = POOLINGS[name]
+    mask = jnp.asarray(MASK)
+    gradient = jax.grad(lambda maps: pool(maps, mask).sum())(jnp.asarray(MAPS * 0))
+    assert np.isfinite(gradient).all()
+    assert not np.asarray(gradient)[~MASK].any()
+
+
+def test_gem_of_published_values():
+    maps = jnp.array([1.0, 2.0, 3.0, 0.0]).reshape(1, 2, 2, 1)
+    value = gem(maps, jnp.ones((1, 2, 2), bool), 3.0)
+    np.testing.assert_allclose(value, [[2.080084]], rtol=1e-6)
+
+
+def test_square_maxima_equal_the_loop():
+    squares = np.array(
+        [
+            (y, x, side)
+            for side in range(1, 8)
+            for y in range(0, 8 - side)
+            for x in range(0, 8 - side)
+        ],
+        np.int32,
+    )
+    batch = np.broadcast_to(squares, (3, *squares.shape))
+    found = jax.jit(square_maxima)(MAPS, batch)
+    for row, (y, x, side) in enumerate(squares):
+        expected = MAPS[:, y : y + side, x : x + side].max((1, 2))
+        np.testing.assert_array_equal(found[:, row], expected)
