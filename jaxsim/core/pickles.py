@@ -10,21 +10,25 @@ import math
 import pickle
 import pickletools
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import IO, Any, cast
 
 import numpy as np
 
-from jaxsim.core.errors import InputError
+from jaxsim.core.errors import InputError, JaxsimError
 
 Allowed = Mapping[tuple[str, str], Callable[..., Any]]
 """(module, name) as written in the pickle -> what is called in its place."""
 
 
+class RefusedPickleError(InputError):
+    """A pickle asks for more than data."""
+
+
 def restricted_load(
-    file: BinaryIO,
+    file: BufferedIOBase,
     allowed: Allowed,
     *,
     persistent_load: Callable[[Any], Any] | None = None,
@@ -42,7 +46,8 @@ def restricted_load(
       The object. Arrays come as `PickledArray`, to be read with `numpy.asarray`.
 
     Raises:
-      InputError: the pickle asks for another name, or is damaged.
+      RefusedPickleError: the pickle asks for another name.
+      InputError: the pickle is damaged.
     """
     try:
         _check_opcodes(file)
@@ -50,7 +55,7 @@ def restricted_load(
         loader.allowed = allowed
         loader.resolve = persistent_load
         return loader.load()
-    except InputError:
+    except JaxsimError:
         raise
     except Exception as error:  # damaged bytes can raise any type
         raise InputError(
@@ -59,23 +64,23 @@ def restricted_load(
         ) from error
 
 
-def _check_opcodes(file: BinaryIO) -> None:
+def _check_opcodes(file: BufferedIOBase) -> None:
     """Refuses what the unpickler itself does not ask `find_class` about.
 
     Extension codes may come from a cache of objects, and a huge memo number makes the
     unpickler allocate a table of that size.
     """
-    start = file.tell()
-    memo_limit = file.seek(0, 2)
-    file.seek(start)
-    for opcode, argument, _ in pickletools.genops(file):
+    start, memo = file.tell(), 0
+    for opcode, argument, _ in pickletools.genops(cast(IO[bytes], file)):
         if opcode.name in ("EXT1", "EXT2", "EXT4"):
-            raise InputError(
+            raise RefusedPickleError(
                 "the pickle names objects by extension codes, which are refused "
                 "because they could run code."
             )
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > memo_limit:
-            raise InputError("the pickle is damaged (memo number out of range).")
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            memo = max(memo, cast(int, argument))
+    if memo > file.tell() - start:
+        raise InputError("the pickle is damaged (memo number out of range).")
     file.seek(start)
 
 
@@ -89,7 +94,7 @@ class _Unpickler(pickle.Unpickler):
         try:
             function = self.allowed[module, name]
         except KeyError:
-            raise InputError(
+            raise RefusedPickleError(
                 f"the pickle asks to call '{module}.{name}', which is refused because "
                 "it is not plain data and could run code."
             ) from None
@@ -98,10 +103,17 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         if self.resolve is None:
-            raise InputError(
+            raise RefusedPickleError(
                 "the pickle refers to data outside of it, which is refused here."
             )
         return self.resolve(pid)
+
+
+class PickledDict(dict):
+    """A dict in place of an ordered one; drops attributes that were set on it."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Called with the attributes, such as the `_metadata` of PyTorch modules."""
 
 
 class PickledType:
@@ -109,7 +121,7 @@ class PickledType:
 
     def __init__(self, code: str, *_: bool):
         if not re.fullmatch(r"[<>|=]?(b1|[iu][1248]|f[248])", code):
-            raise InputError(
+            raise RefusedPickleError(
                 f"the pickle holds an array of type '{code}'; only arrays of numbers "
                 "are read."
             )
@@ -127,42 +139,52 @@ class PickledArray:
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, kind, fortran, raw = state
-        raw = raw.encode("latin1") if isinstance(raw, str) else raw
-        dtype = kind.dtype
-        if len(raw) != math.prod(shape) * dtype.itemsize:
-            raise InputError("the pickle is damaged (array of a wrong size).")
-        order = "F" if fortran else "C"
-        self.array = np.frombuffer(raw, dtype).reshape(shape, order=order)
+        self.array = _from_bytes(raw, kind, shape, "F" if fortran else "C")
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return np.array(self.array, dtype)
 
 
-def _scalar(kind: PickledType, raw: bytes | str) -> np.generic:
+def _from_bytes(
+    raw: bytes | bytearray | str, kind: PickledType, shape: tuple, order: str
+) -> np.ndarray:
     raw = raw.encode("latin1") if isinstance(raw, str) else raw
-    return np.frombuffer(raw, kind.dtype, count=1)[0]
+    if len(raw) != math.prod(shape) * kind.dtype.itemsize:
+        raise InputError("the pickle is damaged (array of a wrong size).")
+    return np.frombuffer(raw, kind.dtype).reshape(
+        shape, order="F" if order == "F" else "C"
+    )
 
 
-def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Bytes as protocols 0-2 spell them."""
+def _scalar(kind: PickledType, raw: bytes | str) -> Any:
+    return _from_bytes(raw, kind, (), "C")[()]
+
+
+def _bytes(text: str = "", encoding: str = "latin1") -> bytes:
+    """Bytes as protocols 0 to 2 spell them."""
     return text.encode("latin1" if encoding == "latin1" else "utf-8")
 
 
 CONTAINERS: Allowed = {
-    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "OrderedDict"): PickledDict,
     ("builtins", "set"): set,
     ("__builtin__", "set"): set,
 }
 """Containers that pickles have no opcode for, or did not have."""
 
-# numpy 2 renamed the module of its own functions.
 ARRAYS: Allowed = {
     ("numpy", "ndarray"): PickledArray,
     ("numpy", "dtype"): PickledType,
-    ("_codecs", "encode"): _encode,
+    ("_codecs", "encode"): _bytes,
+    ("__builtin__", "bytes"): _bytes,
 } | {
-    (f"numpy.{core}.multiarray", name): function
+    # numpy 2 renamed the package of its own functions.
+    (f"numpy.{core}.{module}", name): function
     for core in ("core", "_core")
-    for name, function in (("_reconstruct", PickledArray), ("scalar", _scalar))
+    for module, name, function in (
+        ("multiarray", "_reconstruct", PickledArray),
+        ("multiarray", "scalar", _scalar),
+        ("numeric", "_frombuffer", _from_bytes),
+    )
 }
 """Arrays and scalars of numbers."""

@@ -13,10 +13,10 @@ SLACK = 1.01
 def bucket_shape(height: int, width: int, *, size_px: int) -> tuple[int, int]:
     """Returns the smallest bucket that holds a resized image.
 
-    One side of a bucket is `size_px` rounded up to a multiple of 8. If that is the longer
-    side, the shorter is one of six fractions of it (the usual aspects 1:2, 16:9, 3:2, 4:3
-    and two more, 1% wider) or equal to it: 13 shapes at most. If it is the shorter side,
-    the longer is the same fractions' inverse, or a power of two times it.
+    One side of a bucket is `size_px` rounded up to a multiple of 8. If that is the
+    longer side, the shorter is one of six fractions of it (the usual aspects 2:1, 16:9,
+    3:2, 4:3 and two more, 1% wider) or equal to it: 13 shapes at most. If it is the
+    shorter side, the longer is found by the same aspects, or a power of two times it.
 
     Args:
       height: of the resized image, > 0.
@@ -36,7 +36,7 @@ def bucket_shape(height: int, width: int, *, size_px: int) -> tuple[int, int]:
             f"an image of {width}x{height} px was not resized to {size_px} px"
         )
     bucket = _shortest_grid(short, side) if long <= side else _longest_grid(long, side)
-    return bucket if height <= width else bucket[::-1]
+    return bucket if height <= width else (bucket[1], bucket[0])
 
 
 def _shortest_grid(short: int, side: int) -> tuple[int, int]:
@@ -50,5 +50,5 @@ def _longest_grid(long: int, side: int) -> tuple[int, int]:
     return side, next((length for length in grid if long <= length), beyond)
 
 
-def _round_up(length: float) -> int:
+def _round_up(length: int | float) -> int:
     return math.ceil(length / MULTIPLE_PX) * MULTIPLE_PX

@@ -89,24 +89,24 @@ def _column(path: Path, header, name: str | None, *, default: str) -> str | None
 def _record(root: Path, row: dict, columns: dict[str, str | None]) -> Record:
     if None in row or None in row.values():
         raise ValueError("more or fewer fields than the header line has")
-
-    def field(key: str) -> str | None:
-        column = columns[key]
-        return None if column is None else row[column] or None
-
-    relative = os.path.normpath(os.path.relpath(root / (field("path") or "."), root))
-    if relative == "." or relative.split(os.sep)[0] == os.pardir or "\0" in relative:
-        raise ValueError(
-            f"the path '{field('path') or ''}' does not name a file in {root}"
-        )
-    name = Path(relative).as_posix()
+    fields = {key: row[column] for key, column in columns.items() if column}
+    name = _name(fields.get("path", ""), root)
     return Record(
         name=name,
-        content=root / relative,
-        label=field("label"),
-        split=field("split"),
+        content=root / name,
+        label=fields.get("label") or None,
+        split=fields.get("split") or None,
         box=_box(row),
     )
+
+
+def _name(given: str, root: Path) -> str:
+    """Returns the path relative to the root, without detours."""
+    inside = os.path.relpath(given, root) if os.path.isabs(given) else given
+    inside = os.path.normpath(inside)
+    if inside == "." or inside.split(os.sep)[0] == os.pardir or "\0" in inside:
+        raise ValueError(f"the path '{given}' does not name a file in {root}")
+    return inside.replace(os.sep, "/")
 
 
 def _box(row: dict[str, str]) -> Box | None:

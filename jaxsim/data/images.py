@@ -1,4 +1,4 @@
-"""Encoded image files become upright 8-bit RGB arrays, or are rejected with a reason."""
+"""Encoded image files become upright 8-bit RGB arrays, or are rejected."""
 
 import io
 import re
@@ -48,8 +48,9 @@ def decode(
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Decodes an image file of any format Pillow reads.
 
-    EXIF orientation is applied; 16-bit values are scaled to 8 bits, transparency is laid
-    on white, of an animation the first frame is taken, colour profiles are ignored.
+    EXIF orientation is applied, 16-bit values are scaled to 8 bits, transparency is
+    laid on white; of an animation the first frame is taken; colour profiles are
+    ignored.
 
     Args:
       data: the encoded file.

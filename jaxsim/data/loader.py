@@ -1,4 +1,4 @@
-"""Records become batches: read, decoded and resized in threads, padded into buckets."""
+"""Records become batches: read, decoded and resized in threads."""
 
 import collections
 import contextlib
@@ -8,14 +8,12 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import grain
-import numpy as np
-from jaxtyping import Bool, Int32, Int64, UInt8
 
 from jaxsim.core.errors import InputError
+from jaxsim.data.batching import Batch, Loaded, Waiting
 from jaxsim.data.buckets import bucket_shape
 from jaxsim.data.images import RejectedImage, decode
 from jaxsim.data.preprocess import Preprocessing
@@ -24,26 +22,6 @@ from jaxsim.data.rejects import Reject
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Images of one bucket, in their top-left corners.
-
-    Attributes:
-      ids: int64 [B], positions among the records; -1 in rows that fill up the batch.
-      images: uint8 [B, H, W, 3], zero outside the image.
-      valid: int32 [B, 2], height and width of each image; the whole bucket in rows that
-        fill up the batch.
-      real: bool [B], False in rows that fill up the batch.
-      size_index: which of the loader's sizes the images were resized to.
-    """
-
-    ids: Int64[np.ndarray, "B"]
-    images: UInt8[np.ndarray, "B H W 3"]
-    valid: Int32[np.ndarray, "B 2"]
-    real: Bool[np.ndarray, "B"]
-    size_index: int = 0
 
 
 def batches(
@@ -58,8 +36,8 @@ def batches(
     """Loads all records once.
 
     The batches and their order depend on the records only, not on the threads. A record
-    comes once for each size, but sizes and buckets fill independently, so ids arrive out
-    of order. At most about four batches of each size wait in memory.
+    comes once for each size, but sizes and buckets fill independently, so ids arrive
+    out of order. At most four batches of each size wait in memory.
 
     Args:
       records: random access; the position is the id.
@@ -68,8 +46,8 @@ def batches(
       num_threads: that decode, > 0; all processors if None.
       sizes_px: multi-scale: each replaces `preprocessing.size_px` in turn; None for
         that size alone.
-      on_reject: called with every record that cannot be used, in the order of ids; None
-        logs a warning.
+      on_reject: called with every record that cannot be used, in the order of ids and
+        by the thread that takes the batches; None logs a warning.
 
     Yields:
       Batches of exactly `batch_size` rows. Whatever is left at the end is merged into
@@ -78,7 +56,8 @@ def batches(
     Raises:
       InputError: an option is out of range.
     """
-    num_threads = num_threads or os.cpu_count() or 1
+    if num_threads is None:
+        num_threads = os.cpu_count() or 1
     if batch_size < 1 or num_threads < 1:
         raise InputError(
             f"batch_size={batch_size} and num_threads={num_threads} must be positive"
@@ -135,6 +114,7 @@ def _batches(
 ) -> Iterator[Batch]:
     if not len(records):
         return
+    # A long prefetch buffer costs time: grain walks over it for every element.
     loaded = (
         grain.MapDataset.source(records)
         .map_with_index(functools.partial(_load, variants))
@@ -144,7 +124,7 @@ def _batches(
             )
         )
     )
-    waiting = _Waiting(batch_size, limit=4 * batch_size * len(variants))
+    waiting = Waiting(batch_size, max_images=4 * batch_size * len(variants))
     with contextlib.closing(iter(loaded)) as items:
         for item in items:
             if isinstance(item, Reject):
@@ -154,16 +134,7 @@ def _batches(
     yield from waiting.flush()
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    id: int
-    images: list[np.ndarray]
-    buckets: list[tuple[int, int]]
-
-
-def _load(
-    variants: list[Preprocessing], index: int, record: Record
-) -> _Loaded | Reject:
+def _load(variants: list[Preprocessing], index: int, record: Record) -> Loaded | Reject:
     """Reads, decodes and resizes one record, to each size."""
     largest = max(variants, key=lambda variant: variant.size_px)
     try:
@@ -183,67 +154,7 @@ def _load(
         bucket_shape(*image.shape[:2], size_px=variant.crop_px or variant.size_px)
         for image, variant in zip(images, variants, strict=True)
     ]
-    return _Loaded(index, images, buckets)
-
-
-class _Waiting:
-    """Images that wait until their bucket fills a batch."""
-
-    def __init__(self, batch_size: int, *, limit: int):
-        self._batch_size = batch_size
-        self._limit = limit
-        self._buckets = collections.defaultdict(list)
-
-    def add(self, item: _Loaded) -> Iterator[Batch]:
-        """Yields the batches that this image completes."""
-        for size_index, bucket in enumerate(item.buckets):
-            key = (size_index, bucket)
-            self._buckets[key].append((item.id, item.images[size_index]))
-            if len(self._buckets[key]) == self._batch_size:
-                yield self._pack(size_index, bucket, self._buckets.pop(key))
-        while sum(map(len, self._buckets.values())) > self._limit:
-            groups = self._groups()
-            fullest = max(
-                groups, key=lambda g: sum(len(self._buckets[k]) for k in groups[g])
-            )
-            yield self._merge(groups[fullest])
-
-    def flush(self) -> Iterator[Batch]:
-        """Yields everything that is left."""
-        while groups := self._groups():
-            yield self._merge(groups[min(groups)])
-
-    def _groups(self):
-        """Returns the buckets that may share a batch, the largest first.
-
-        Buckets of one size and orientation have one side in common, so the largest holds
-        the images of all.
-        """
-        groups = collections.defaultdict(list)
-        for size_index, (height, width) in sorted(self._buckets, reverse=True):
-            groups[size_index, height > width].append((size_index, (height, width)))
-        return groups
-
-    def _merge(self, keys) -> Batch:
-        rows = []
-        for key in keys:
-            count = self._batch_size - len(rows)
-            rows += self._buckets[key][:count]
-            del self._buckets[key][:count]
-            if not self._buckets[key]:
-                del self._buckets[key]
-        return self._pack(*keys[0], rows)
-
-    def _pack(self, size_index: int, bucket: tuple[int, int], rows) -> Batch:
-        ids = np.full(self._batch_size, -1, np.int64)
-        images = np.zeros((self._batch_size, *bucket, 3), np.uint8)
-        valid = np.tile(np.array(bucket, np.int32), (self._batch_size, 1))
-        for row, (image_id, image) in enumerate(rows):
-            height, width = image.shape[:2]
-            ids[row] = image_id
-            images[row, :height, :width] = image
-            valid[row] = height, width
-        return Batch(ids, images, valid, ids >= 0, size_index)
+    return Loaded(index, images, buckets)
 
 
 def _log(reject: Reject) -> None:

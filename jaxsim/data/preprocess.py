@@ -1,8 +1,7 @@
 """How an image is cropped and resized before a network sees it."""
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -23,7 +22,7 @@ _RESAMPLING = {
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """Size, interpolation and normalisation of a network's input.
+    """Size and interpolation of a network's input.
 
     Attributes:
       size_px: length of the side that `resize` names.
@@ -31,8 +30,6 @@ class Preprocessing:
         `size_px`; "square" squashes the image. Small images are enlarged.
       crop_px: side of the central square kept after resizing; None keeps everything.
       interpolation: with Pillow's antialiasing.
-      mean: subtracted from R, G, B, in pixel units 0..255.
-      std: divides R, G, B afterwards, in pixel units.
 
     Raises:
       InputError: a size is too small, or the crop is larger than the image.
@@ -42,8 +39,6 @@ class Preprocessing:
     resize: Literal["longest", "shortest", "square"] = "longest"
     crop_px: int | None = None
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
-    std: tuple[float, float, float] = (128.0, 128.0, 128.0)
 
     def __post_init__(self):
         if self.resize not in ("longest", "shortest", "square"):
@@ -58,8 +53,6 @@ class Preprocessing:
             raise InputError(
                 f"size_px={self.size_px} is too small; at least {MIN_RESIZED_PX}"
             )
-        if min(self.std) <= 0:
-            raise InputError(f"std={self.std} must be positive")
         if self.crop_px is not None and (
             self.resize == "longest" or not 0 < self.crop_px <= self.size_px
         ):
@@ -67,24 +60,6 @@ class Preprocessing:
                 f"crop_px={self.crop_px} needs resize='shortest' or 'square' and at "
                 f"most size_px={self.size_px}; got resize='{self.resize}'"
             )
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON types."""
-        fields = dataclasses.asdict(self)
-        return fields | {"mean": list(self.mean), "std": list(self.std)}
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> "Preprocessing":
-        """Rebuilds what `to_json` returned."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        if set(fields) != known:
-            raise InputError(
-                f"a preprocessing has the fields {sorted(known)}; got {sorted(fields)}"
-            )
-        channels = {
-            key: tuple(float(value) for value in fields[key]) for key in ("mean", "std")
-        }
-        return cls(**{**fields, **channels})
 
     def resized_shape(self, height: int, width: int) -> tuple[int, int]:
         """Returns the height and width after resizing, before the central crop.

@@ -4,7 +4,7 @@ import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.records import Record
@@ -45,12 +45,20 @@ class TfdsRecords(Sequence[Record]):
     def __len__(self) -> int:
         return len(self._examples)
 
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+
     def __getitem__(self, index):
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+            return [self._record(i) for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise IndexError(f"record {index} of {len(self)}")
-        index = index % len(self)
+        return self._record(index % len(self))
+
+    def _record(self, index: int) -> Record:
         needed = self._label_key or self._name_key
         example = self._examples[index] if needed else {}
         return Record(
@@ -135,13 +143,12 @@ def tfds_source(
 def _open(name: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None) -> Any:
     """Returns a read-only builder; unlike `tfds.builder` it never asks the network."""
     import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.read_only_builder import builder_from_files
 
     try:
         if (Path(name) / "dataset_info.json").is_file():
             return tfds.builder_from_directory(os.fspath(name))
-        return tfds.core.read_only_builder.builder_from_files(
-            os.fspath(name), data_dir=data_dir
-        )
+        return builder_from_files(os.fspath(name), data_dir=data_dir)
     except (ValueError, OSError) as error:
         raise InputError(
             f"the data set '{name}' is not prepared in "

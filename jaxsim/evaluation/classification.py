@@ -10,7 +10,7 @@ from jaxsim.evaluation.result import SetResult
 
 def evaluate_classification(
     scores: Float[np.ndarray, "Q C"],
-    class_indices: Int[np.ndarray, " Q"],
+    class_indices: Int[np.ndarray, " _"],
     *,
     name: str,
     top: tuple[int, ...] = (1, 5),

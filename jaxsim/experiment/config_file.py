@@ -9,7 +9,7 @@ import importlib.util
 import inspect
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import fiddle as fdl
@@ -53,7 +53,7 @@ def _split_assignment(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _import_get_config(path: Path) -> typing.Callable[..., fdl.Config]:
+def _import_get_config(path: Path) -> Callable[..., fdl.Config]:
     spec = importlib.util.spec_from_file_location(f"jaxsim_config_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise InputError(f"'{path}' is not a Python file")

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
 
-@flax.struct.dataclass
-class Features:
+class Features(flax.struct.PyTreeNode):
     """A batch of feature maps whose images may fill only their top-left corners.
 
     Attributes:

@@ -11,7 +11,7 @@ from jaxsim.ops.regions import rmac_grid
 
 
 class Whiten(nn.Module):
-    """An affine map (x - mean) @ projection, fitted by `ops.whitening` or trained.
+    """An affine map fitted by `ops.whitening`, imported, or trained.
 
     Attributes:
       dim: number of output dimensions.
@@ -22,13 +22,12 @@ class Whiten(nn.Module):
     @nn.compact
     def __call__(self, vectors: Float[Array, "*batch D"]) -> Float[Array, "*batch d"]:
         """Projects vectors; before fitting it only truncates them."""
-        size = vectors.shape[-1]
-        mean = self.param("mean", nn.initializers.zeros, (size,))
-        projection = self.param(
-            "projection", lambda key, shape: jnp.eye(*shape), (size, self.dim)
-        )
-        centred = vectors - jnp.broadcast_to(mean, vectors.shape)
-        return jnp.matmul(centred, projection, precision="highest")
+        shape = (vectors.shape[-1], self.dim)
+        projection = self.param("projection", lambda key: jnp.eye(*shape))
+        bias = self.param("bias", nn.initializers.zeros, (self.dim,))
+        # GPUs and TPUs would otherwise round the factors, which whitening magnifies.
+        projected = jnp.matmul(vectors, projection, precision="highest")
+        return projected + jnp.broadcast_to(bias, projected.shape)
 
 
 class Spoc(nn.Module):
@@ -63,8 +62,8 @@ class Gem(nn.Module):
     @nn.compact
     def __call__(self, features: Features) -> Float[Array, "B C"]:
         """Pools a feature map; the result is not normalised."""
-        p = self.param("p", nn.initializers.constant(self.initial_p), ())
-        return pooling.gem(features.map, features.mask(), p)
+        p = self.param("p", nn.initializers.constant(self.initial_p), (1,))
+        return pooling.gem(features.map, features.mask(), p[0])
 
 
 class Rmac(nn.Module):

@@ -1,7 +1,7 @@
 """Whitening of descriptors: by PCA, or learned from matching pairs (Lw).
 
 Fitting is done once, on the host, in float64; the result is a mean and a projection
-that every backend applies as (x - mean) @ projection.
+that every backend applies as x @ projection + bias.
 """
 
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ SMALLEST_EIGENVALUE_FRAC = 1e-8
 
 @dataclass(frozen=True)
 class Whitening:
-    """An affine map of descriptors, (x - mean) @ projection.
+    """An affine map of descriptors, x @ projection + bias.
 
     Attributes:
-      mean: float32 [D].
       projection: float32 [D, d], d <= D, most important direction first.
+      bias: float32 [d], minus the projected mean.
     """
 
-    mean: Float32[np.ndarray, " D"]
     projection: Float32[np.ndarray, "D d"]
+    bias: Float32[np.ndarray, " d"]
 
 
 def fit_pca(vectors: Float[np.ndarray, "N D"], *, dim: int) -> Whitening:
@@ -48,10 +48,7 @@ def fit_pca(vectors: Float[np.ndarray, "N D"], *, dim: int) -> Whitening:
     values, directions = np.linalg.eigh(centred.T @ centred / count)
     values, directions = values[::-1][:dim], directions[:, ::-1][:, :dim]
     _require_rank(values, dim=dim, count=count)
-    return Whitening(
-        mean.astype(np.float32),
-        (directions / np.sqrt(values)).astype(np.float32),
-    )
+    return _centred_on(mean, directions / np.sqrt(values))
 
 
 def fit_learned(
@@ -95,7 +92,14 @@ def fit_learned(
     whitened = np.linalg.solve(factor, (wide - mean).T)
     _, directions = np.linalg.eigh(whitened @ whitened.T)
     projection = np.linalg.solve(factor.T, directions[:, ::-1][:, :dim])
-    return Whitening(mean.astype(np.float32), projection.astype(np.float32))
+    return _centred_on(mean, projection)
+
+
+def _centred_on(
+    mean: Float[np.ndarray, " D"], projection: Float[np.ndarray, "D d"]
+) -> Whitening:
+    bias = -mean @ projection
+    return Whitening(projection.astype(np.float32), bias.astype(np.float32))
 
 
 def _require_rank(values: Float[np.ndarray, " d"], *, dim: int, count: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from jaxsim.core.errors import InputError
+from jaxsim.core.progress import Progress
 from jaxsim.data.loader import Batch, batches, prefetch_to_device
 from jaxsim.data.records import Record
 from jaxsim.data.rejects import Reject
@@ -21,9 +22,7 @@ from jaxsim.parallel.mesh import (
     round_up_to_devices,
 )
 from jaxsim.parallel.precision import compute_dtype
-from jaxsim.pipeline.model import DescriptorModel
-
-Progress = Callable[[int], None]
+from jaxsim.pipeline.model import ImageModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +48,13 @@ class Embedder:
       model: what to apply.
       batch_size: images per program run; rounded up to a multiple of the devices.
       num_threads: that decode images; None takes all processors.
-      compiled_shapes: image shapes met so far; each costs one compilation.
+      compiled_shapes: (method, image shape) met so far; each costs one compilation.
     """
 
-    model: DescriptorModel
+    model: ImageModel
     batch_size: int = 16
     num_threads: int | None = None
-    compiled_shapes: set[tuple[int, ...]] = field(default_factory=set)
+    compiled_shapes: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)
 
     def describe(
         self, records: Sequence[Record], on_reject: Callable[[Reject], None]
@@ -129,7 +128,7 @@ class Embedder:
         )
         running = None
         for batch, images, valid in prefetch_to_device(loaded, self._put):
-            self.compiled_shapes.add((*images.shape, method))
+            self.compiled_shapes.add((method, images.shape))
             started = batch, program(self._variables, images, valid)
             if running is not None:
                 yield running

@@ -1,18 +1,17 @@
 """Fits a model's whitening layers on a collection of images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from jaxsim.core.errors import InputError
+from jaxsim.core.progress import Progress
 from jaxsim.core.rng import rng
 from jaxsim.data.records import Record
 from jaxsim.ops.whitening import Whitening, fit_learned, fit_pca
 from jaxsim.pipeline.embed import Embedder
-from jaxsim.pipeline.model import DescriptorModel
-
-Progress = Callable[[int], None]
+from jaxsim.pipeline.model import ImageModel
 
 MOST_VECTORS = 100_000
 
@@ -107,7 +106,7 @@ def matching_pairs(labels: Sequence[str | None]) -> np.ndarray:
 
 
 def with_whitening(
-    model: DescriptorModel, whitening: Whitening, *, path: tuple[str, ...]
+    model: ImageModel, whitening: Whitening, *, path: tuple[str, ...]
 ) -> dict:
     """Returns the model's variables with a fitted whitening layer.
 
@@ -116,7 +115,7 @@ def with_whitening(
       whitening: what was fitted.
       path: of the layer below "params", such as ("pooling", "whiten").
     """
-    layer = {"mean": whitening.mean, "projection": whitening.projection}
+    layer = {"projection": whitening.projection, "bias": whitening.bias}
 
     def replace(tree: dict, keys: tuple[str, ...]) -> dict:
         if not keys:

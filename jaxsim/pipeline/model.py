@@ -1,4 +1,4 @@
-"""A descriptor with its parameters and preprocessing: all that embedding needs."""
+"""A network with its parameters and preprocessing: all that embedding needs."""
 
 import dataclasses
 import hashlib
@@ -16,6 +16,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxsim.core.errors import IndexFormatError
 from jaxsim.core.files import atomic_write
 from jaxsim.data.preprocess import Preprocessing
+from jaxsim.nn.classifier import ImageClassifier
 from jaxsim.nn.descriptor import Descriptor
 
 CONFIG_FILE = "config.json"
@@ -23,11 +24,11 @@ PARAMETERS_FILE = "parameters.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescriptorModel:
-    """A descriptor that can be applied, stored and told from others.
+class ImageModel:
+    """A network that can be applied, stored and told from others.
 
     Attributes:
-      module: the network, without state.
+      module: maps (uint8 images, valid sizes) to descriptors, or to class scores.
       variables: its parameters and statistics, nested dicts of arrays.
       preprocessing: how images become its input.
       scales: the image is described at each of these multiples of the preprocessing
@@ -35,7 +36,7 @@ class DescriptorModel:
       config: JSON from which `experiment` rebuilds the module.
     """
 
-    module: Descriptor
+    module: Descriptor | ImageClassifier
     variables: dict
     preprocessing: Preprocessing
     scales: tuple[float, ...] = (1.0,)
@@ -43,7 +44,7 @@ class DescriptorModel:
 
     @cached_property
     def dimension(self) -> int:
-        """Number of components of a descriptor."""
+        """Number of components of the output."""
         images = jax.ShapeDtypeStruct((1, 64, 64, 3), np.uint8)
         return jax.eval_shape(self.module.apply, self.variables, images).shape[-1]
 
@@ -65,7 +66,7 @@ class DescriptorModel:
     def save(self, folder: Path) -> None:
         """Writes the parameters and the config into `folder`, config last."""
         with atomic_write(folder / PARAMETERS_FILE) as file:
-            np.savez(file, **self._flat())
+            np.savez(file, allow_pickle=False, **self._flat())
         with atomic_write(folder / CONFIG_FILE) as file:
             file.write(self.config.encode())
 
@@ -85,7 +86,7 @@ def _describe(value) -> object:
 
 
 def load_variables(folder: Path) -> dict:
-    """Reads the parameters that `DescriptorModel.save` wrote.
+    """Reads the parameters that `ImageModel.save` wrote.
 
     Raises:
       IndexFormatError: the file is missing or damaged.

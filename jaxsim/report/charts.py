@@ -5,12 +5,16 @@ its light or dark scheme. A new chart is a new function that returns `_svg(…)`
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 from markupsafe import Markup, escape
 
 from jaxsim.core.errors import InputError
+from jaxsim.report.text import printable
+
+Number = float | int
 
 # Drawing area in user units; at the width of a phone a unit is about a CSS pixel.
 _WIDTH, _HEIGHT = 400, 220
@@ -24,7 +28,7 @@ def histogram(
     x_label: str,
     y_label: str = "count",
     bins: int = 20,
-    limits: tuple[float, float] = (0.0, 1.0),
+    limits: tuple[Number, Number] = (0, 1),
 ) -> Markup:
     """Draws how often values fall into equal bins, with their mean and median.
 
@@ -51,42 +55,59 @@ def histogram(
             f"{high:g}; got {len(values)} numbers: {values[:5]}…"
         )
     counts, edges = np.histogram(values, bins=bins, range=limits)
-    ticks = _count_ticks(int(counts.max()))
+    counts, edges = counts.tolist(), edges.tolist()
+    ticks = _count_ticks(max(counts))
+    x = _Scale(low, high, _LEFT, _RIGHT)
+    y = _Scale(0, ticks[-1], _BOTTOM, _TOP)
     mean, median = float(values.mean()), float(np.median(values))
-
-    def x(value: float) -> float:
-        return _LEFT + (value - low) / (high - low) * (_RIGHT - _LEFT)
-
-    def y(value: float) -> float:
-        return _BOTTOM - value / ticks[-1] * (_BOTTOM - _TOP)
-
-    marks = [_y_axis(ticks, y, y_label)]
-    for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):
-        if count:
-            tip = f"{left:.2f} to {right:.2f}: {count:,}"
-            width = max(x(right) - x(left) - 1.5, 0.5)
-            height = _BOTTOM - y(count)
-            marks.append(
-                f'<rect class="bar" x="{x(left) + 0.75:.2f}" y="{y(count):.2f}" '
-                f'width="{width:.2f}" height="{height:.2f}"><title>{tip}</title></rect>'
-            )
-    marks.append(_x_axis(np.linspace(low, high, 6), x, x_label))
-    marks.append(_line(x(mean), _TOP - 4, x(mean), _BOTTOM, "mean"))
-    marks.append(_line(x(median), _TOP - 4, x(median), _BOTTOM, "median"))
-    marks.append(_legend([("mean", mean), ("median", median)]))
+    marks = [
+        _y_axis(ticks, y, y_label),
+        *(
+            _bar(x(left), x(right), y(count), f"{left:.2f} to {right:.2f}: {count:,}")
+            for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True)
+            if count
+        ),
+        _x_axis(np.linspace(low, high, 6).tolist(), x, x_label),
+        _line(x(mean), _TOP - 4, x(mean), _BOTTOM, "mean"),
+        _line(x(median), _TOP - 4, x(median), _BOTTOM, "median"),
+        _legend([("mean", mean), ("median", median)]),
+    ]
     summary = f"{len(values):,} values, mean {mean:.3f}, median {median:.3f}"
     return _svg(marks, title=title, summary=summary)
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """Maps the values from `low` to `high` of an axis to places in the drawing."""
+
+    low: Number
+    high: Number
+    start: Number
+    end: Number
+
+    def __call__(self, value: Number) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return self.start + share * (self.end - self.start)
+
+
 def _svg(marks: Sequence[str], *, title: str, summary: str) -> Markup:
-    label = escape(f"{title}: {summary}")
+    label = escape(printable(f"{title}: {summary}"))
     return Markup(
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
         f'aria-label="{label}">\n' + "\n".join(marks) + "\n</svg>"
     )
 
 
-def _x_axis(ticks, x, label: str) -> str:
+def _bar(left: Number, right: Number, top: Number, tip: str) -> str:
+    gap = 0.75
+    return (
+        f'<rect class="bar" x="{left + gap:.2f}" y="{top:.2f}" '
+        f'width="{max(right - left - 2 * gap, gap):.2f}" '
+        f'height="{_BOTTOM - top:.2f}"><title>{tip}</title></rect>'
+    )
+
+
+def _x_axis(ticks: Sequence[Number], x: _Scale, label: str) -> str:
     middle = (_LEFT + _RIGHT) / 2
     return "".join(
         [_line(_LEFT, _BOTTOM, _RIGHT, _BOTTOM, "axis")]
@@ -95,7 +116,7 @@ def _x_axis(ticks, x, label: str) -> str:
     )
 
 
-def _y_axis(ticks, y, label: str) -> str:
+def _y_axis(ticks: Sequence[Number], y: _Scale, label: str) -> str:
     return "".join(
         [_line(_LEFT, y(t), _RIGHT, y(t), "grid") for t in ticks]
         + [_text(_LEFT - 7, y(t) + 4, f"{t:,}", "end") for t in ticks]
@@ -115,17 +136,16 @@ def _legend(entries: Sequence[tuple[str, float]]) -> str:
     return "".join(parts)
 
 
-def _line(x0: float, y0: float, x1: float, y1: float, style: str) -> str:
+def _line(x0: Number, y0: Number, x1: Number, y1: Number, style: str) -> str:
     return (
         f'<line class="{style}" x1="{x0:.2f}" y1="{y0:.2f}" '
         f'x2="{x1:.2f}" y2="{y1:.2f}"/>'
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return (
-        f'<text x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}">{escape(text)}</text>'
-    )
+def _text(x: Number, y: Number, text: str, anchor: str) -> str:
+    words = escape(printable(text))
+    return f'<text x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}">{words}</text>'
 
 
 def _count_ticks(highest: int) -> list[int]:

@@ -1,23 +1,18 @@
-"""One page about one evaluation: the numbers, what they mean, and what they look like.
-"""
+"""One page about one evaluation: the numbers, their meaning and their pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int8
 from markupsafe import Markup
 
 from jaxsim.core.errors import InputError
-from jaxsim.core.ranking import MISSING_ID
-from jaxsim.data.records import Record, RetrievalSet
+from jaxsim.data.records import RetrievalSet
 from jaxsim.evaluation.result import EvaluationResult, SetResult
 from jaxsim.report.charts import histogram
 from jaxsim.report.page import Detail, Pictures, fit, render
-from jaxsim.report.selection import choose_queries
-from jaxsim.report.thumbnails import Thumbnail
-
-_RIGHT, _IGNORED = 1, -1
+from jaxsim.report.query_view import QueryView, first_right, query_view
+from jaxsim.report.selection import asked, choose_queries
 
 _DETAILS = (
     Detail(px=192, quality=80, queries=4, results=12, rows=2000),
@@ -27,30 +22,6 @@ _DETAILS = (
     Detail(px=64, quality=50, queries=1, results=4, rows=50),
     Detail(px=1, quality=50, queries=0, results=0, rows=0),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResultView:
-    """A result as it stands on the page; ignored results take no rank."""
-
-    name: str
-    picture: Thumbnail
-    score: float
-    verdict: str
-    rank: int | None
-    after_gap: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class QueryView:
-    """A query with pictures of it and of its first results."""
-
-    name: str
-    picture: Thumbnail
-    average_precision: float
-    num_positives: int
-    first_right: int | None
-    results: list[ResultView]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +97,7 @@ def evaluation_page(
 
 
 def _check_fits(found: SetResult, images: RetrievalSet) -> None:
-    num_queries, last_id = len(_queries(images)), len(images.database) - 1
+    num_queries, last_id = len(asked(images)), len(images.database) - 1
     if len(found.ranking.ids) != num_queries:
         raise InputError(
             f"the result '{found.name}' ranks {len(found.ranking.ids)} queries but the "
@@ -137,10 +108,6 @@ def _check_fits(found: SetResult, images: RetrievalSet) -> None:
             f"the result '{found.name}' names image {found.ranking.ids.max()} but the "
             f"last one of the data set '{images.name}' is {last_id}"
         )
-
-
-def _queries(images: RetrievalSet) -> Sequence[Record]:
-    return images.database if images.queries is None else images.queries
 
 
 def _set_view(
@@ -159,15 +126,19 @@ def _set_view(
         depth=found.ranking.ids.shape[1],
         chart=_chart(found) if len(judged) else None,
         groups=[
-            (g.title, g.note, [_query_view(found, images, q, pictures) for q in g.queries])
+            (
+                g.title,
+                g.note,
+                [query_view(found, images, q, pictures) for q in g.queries],
+            )
             for g in groups
         ],
         rows=[
             RowView(
-                name=_queries(images)[q].name,
+                name=asked(images)[q].name,
                 average_precision=float(ap[q]),
                 num_positives=int(found.num_positives[q]),
-                first_right=_first_right(found.relevance[q]),
+                first_right=first_right(found.relevance[q]),
             )
             for q in worst_first[: pictures.detail.rows].tolist()
         ],
@@ -181,46 +152,3 @@ def _chart(found: SetResult) -> Markup:
         x_label="average precision of a query",
         y_label="queries",
     )
-
-
-def _query_view(
-    found: SetResult, images: RetrievalSet, query: int, pictures: Pictures
-) -> QueryView:
-    record = _queries(images)[query]
-    relevance = found.relevance[query]
-    ranks = np.cumsum(relevance != _IGNORED)
-    columns = np.flatnonzero(found.ranking.ids[query] != MISSING_ID)
-    shown = columns[: pictures.detail.results].tolist()
-    right = np.flatnonzero(relevance == _RIGHT)
-    far = len(right) and shown and right[0] > shown[-1]
-    if far:
-        shown[-1] = int(right[0])
-
-    def view(column: int) -> ResultView:
-        hit = images.database[int(found.ranking.ids[query, column])]
-        verdict = {_RIGHT: "right", 0: "wrong", _IGNORED: "ignored"}
-        return ResultView(
-            name=hit.name,
-            picture=pictures(hit),
-            score=float(found.ranking.scores[query, column]),
-            verdict=verdict[int(relevance[column])],
-            rank=None if relevance[column] == _IGNORED else int(ranks[column]),
-            after_gap=bool(far) and column == shown[-1],
-        )
-
-    return QueryView(
-        name=record.name,
-        picture=pictures(record),
-        average_precision=float(found.average_precision[query]),
-        num_positives=int(found.num_positives[query]),
-        first_right=_first_right(relevance),
-        results=[view(column) for column in shown],
-    )
-
-
-def _first_right(relevance: Int8[np.ndarray, " K"]) -> int | None:
-    """Returns the rank of the first right result, the ignored ones not counted."""
-    right = np.flatnonzero(relevance == _RIGHT)
-    if not len(right):
-        return None
-    return int((relevance[: right[0] + 1] != _IGNORED).sum())

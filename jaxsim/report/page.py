@@ -16,6 +16,7 @@ from markupsafe import Markup
 from jaxsim.core.errors import InputError
 from jaxsim.core.files import atomic_write
 from jaxsim.data.records import Record
+from jaxsim.report.text import count, figures, fraction, printable
 from jaxsim.report.thumbnails import Thumbnail, thumbnail
 
 
@@ -31,14 +32,14 @@ class Detail:
       px: longest side of a thumbnail.
       quality: JPEG quality, 1 to 95.
       queries: how many queries are shown with pictures (in each group).
-      results: how many results are shown for a query, where the page chooses.
+      results: how many results are shown for a query.
       rows: how many rows a long table may have, where there is one.
     """
 
     px: int
     quality: int
     queries: int
-    results: int = 0
+    results: int
     rows: int = 0
 
 
@@ -93,19 +94,6 @@ def fit(
     )
 
 
-def printable(text: str) -> str:
-    r"""Returns `text` with every unprintable character as a backslash escape.
-
-    >>> printable("two\nlines \udcff")
-    'two\\nlines \\udcff'
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
-    )
-
-
 def render(template: str, context: Mapping[str, Any]) -> str:
     """Returns a template of this package filled with `context`.
 
@@ -125,29 +113,6 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     environment.filters["figures"] = figures
     environment.filters["count"] = count
     return environment.get_template(template).render(context)
-
-
-def fraction(value: float) -> str:
-    """Returns a score or fraction with three decimals, "n/a" for NaN."""
-    return "n/a" if value != value else f"{value:.3f}".replace("-", "−")
-
-
-def figures(value: float) -> str:
-    """Returns a measured number with about four figures.
-
-    >>> figures(61.0), figures(0.012345), figures(12345.6)
-    ('61', '0.01235', '12,346')
-    """
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """Returns a number and its noun.
-
-    >>> count(1, "query", "queries"), count(1200, "image")
-    ('1 query', '1,200 images')
-    """
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def write_page(path: str | os.PathLike[str], html: str) -> None:

@@ -1,7 +1,7 @@
 """One page of answers: each query with the images found for it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
@@ -11,6 +11,8 @@ from jaxsim.report.thumbnails import Thumbnail
 
 # Longest side, JPEG quality, bytes of a photograph of that size as text.
 _SIZES = ((224, 80, 13_000), (160, 75, 6_500), (112, 70, 3_300), (80, 65, 2_000))
+
+_MOST_RESULTS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,8 @@ def search_page(
       title: heading of the page.
       info: what to tell about the search, such as {"index": …, "model": …}.
       max_bytes: size the page must not exceed. Thumbnails become smaller until it
-        fits; then the last queries are left out, and the page says how many.
+        fits; then the last queries are left out. The page says so, also when a query
+        has more than 500 results and only these are shown.
 
     Returns:
       The HTML text.
@@ -83,10 +86,14 @@ def search_page(
             ],
             "num_queries": len(queries),
             "num_database": len(database),
+            "num_results": ranking.ids.shape[1],
+            "num_shown": pictures.detail.results,
         }
         return render("search.html.jinja", context)
 
-    return fit(build, _details(*ranking.ids.shape, max_bytes), max_bytes=max_bytes)
+    num_results = min(ranking.ids.shape[1], _MOST_RESULTS)
+    details = _details(len(queries), num_results, max_bytes)
+    return fit(build, details, max_bytes=max_bytes)
 
 
 def _details(num_queries: int, num_results: int, max_bytes: int) -> list[Detail]:
@@ -96,14 +103,16 @@ def _details(num_queries: int, num_results: int, max_bytes: int) -> list[Detail]
     """
     details, most = [], 0
     for px, quality, likely_bytes in _SIZES:
-        detail = Detail(px=px, quality=quality, queries=num_queries)
         most = int(1.2 * max_bytes) // (likely_bytes * (num_results + 1))
         if num_queries <= most:
-            details.append(detail)
-    n = min(num_queries, most)
+            details.append(
+                Detail(px=px, quality=quality, queries=num_queries, results=num_results)
+            )
+    px, quality, _ = _SIZES[-1]
+    n = max(1, min(num_queries, most))
     while n:
         n = n * 3 // 4
-        details.append(replace(detail, queries=n))
+        details.append(Detail(px=px, quality=quality, queries=n, results=num_results))
     return details
 
 
@@ -114,7 +123,9 @@ def _answer_view(
     database: Sequence[Record],
     pictures: Pictures,
 ) -> AnswerView:
-    found = zip(ranking.ids[row].tolist(), ranking.scores[row].tolist(), strict=True)
+    places = slice(pictures.detail.results)
+    ids, scores = ranking.ids[row, places], ranking.scores[row, places]
+    found = zip(ids.tolist(), scores.tolist(), strict=True)
     return AnswerView(
         name=query.name,
         picture=pictures(query),

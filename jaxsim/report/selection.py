@@ -1,9 +1,12 @@
-"""Which queries of an evaluation are worth a look."""
+"""Which images of an evaluation are worth a look."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32
+
+from jaxsim.data.records import Record, RetrievalSet
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,38 @@ def choose_queries(
         ("Typical queries", near, typical),
         ("Worst queries", "The lowest average precision.", worst),
     )
+
+
+def asked(images: RetrievalSet) -> Sequence[Record]:
+    """Returns the queries of a set; without any, each image asks for the others."""
+    return images.database if images.queries is None else images.queries
+
+
+def missed_image(images: RetrievalSet, query: int) -> int | None:
+    """Returns the first image that a query should have found.
+
+    Args:
+      images: the retrieval set.
+      query: row number of the query.
+
+    Returns:
+      An id of the database, or None where only the protocol knows what is right.
+    """
+    if images.graded is not None:
+        return None
+    if images.positives is not None:
+        right = images.positives[query]
+    else:
+        label = asked(images)[query].label
+        itself = query if images.queries is None else None
+        right = [
+            i
+            for i, record in enumerate(images.database)
+            if label is not None and record.label == label and i != itself
+        ]
+    ignored = set() if images.ignored is None else set(images.ignored[query])
+    known = range(len(images.database))
+    return next((int(i) for i in right if i not in ignored and i in known), None)
 
 
 def _groups(*chosen: tuple[str, str, np.ndarray]) -> list[QueryGroup]:

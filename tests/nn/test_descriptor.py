@@ -58,11 +58,11 @@ def test_padding_and_batch_do_not_change_a_descriptor():
 def test_whitening_of_the_whole_vector_is_applied_and_normalised():
     module = descriptor(Spoc(), whiten_dim=2)
     variables = module.init(jax.random.key(0), IMAGES)
-    mean = np.full(6, 0.1, np.float32)
+    bias = np.full(2, 0.1, np.float32)
     projection = np.random.default_rng(1).normal(size=(6, 2)).astype(np.float32)
-    variables = {"params": {"whiten": {"mean": mean, "projection": projection}}}
+    variables = {"params": {"whiten": {"bias": bias, "projection": projection}}}
     pooled = np.asarray(module.apply({}, IMAGES, method="pooled"))
-    expected = (pooled - mean) @ projection
+    expected = pooled @ projection + bias
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(module.apply(variables, IMAGES), expected, rtol=1e-4)
 

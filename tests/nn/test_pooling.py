@@ -15,7 +15,7 @@ MAPS = GENERATOR.normal(size=(3, 12, 12, 5)).astype(np.float32) ** 2
 VALID = jnp.array(SIZES, jnp.int32)
 FEATURES = Features(jnp.asarray(MAPS), VALID)
 WHITEN_PARAMETERS = {
-    "mean": GENERATOR.normal(size=5).astype(np.float32),
+    "bias": GENERATOR.normal(size=3).astype(np.float32),
     "projection": GENERATOR.normal(size=(5, 3)).astype(np.float32),
 }
 
@@ -29,7 +29,7 @@ def naive_rmac(image, whiten=None):
     for y, x, side in naive_grid(*image.shape[:2], 3):
         region = unit(image[y : y + side, x : x + side].max((0, 1)))
         if whiten is not None:
-            region = unit((region - whiten["mean"]) @ whiten["projection"])
+            region = unit(region @ whiten["projection"] + whiten["bias"])
         total = total + region
     return total
 

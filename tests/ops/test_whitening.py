@@ -14,7 +14,7 @@ VECTORS = (GENERATOR.normal(size=(400, 6)) @ GENERATOR.normal(size=(6, 6)) + 1).
 
 def test_pca_whitened_vectors_have_identity_covariance():
     fitted = fit_pca(VECTORS, dim=6)
-    white = (VECTORS - fitted.mean) @ fitted.projection
+    white = VECTORS @ fitted.projection + fitted.bias
     np.testing.assert_allclose(white.T @ white / len(white), np.eye(6), atol=1e-3)
 
 
@@ -38,7 +38,7 @@ def test_learned_whitening_whitens_differences_of_pairs():
 def test_learned_whitening_orders_directions_by_variance():
     pairs = GENERATOR.integers(0, 400, size=(300, 2))
     fitted = fit_learned(VECTORS, pairs, dim=6)
-    projected = (VECTORS - fitted.mean) @ fitted.projection
+    projected = VECTORS @ fitted.projection + fitted.bias
     spread = (projected**2).sum(0)
     assert (np.diff(spread) < 0).all()
     mixed = projected.T @ projected

@@ -39,7 +39,7 @@ def load_original(
     """
     _need_grades(ground_truth, ("ok", "junk"))
     queries = ground_truth.queries
-    out = set() if keep_queries else {query.database_index for query in queries}
+    out = set() if keep_queries else _rows(ground_truth)
     database, asked = _images(Path(root), ground_truth, crop_queries)
     return [
         RetrievalSet(
@@ -102,6 +102,12 @@ def _images(
         )
     ]
     return records[:num_images], queries
+
+
+def _rows(ground_truth: GroundTruth) -> set[int]:
+    """Returns where the database holds query images."""
+    rows = {query.database_index for query in ground_truth.queries}
+    return {row for row in rows if row is not None}
 
 
 def _need_grades(ground_truth: GroundTruth, grades: tuple[str, ...]) -> None:

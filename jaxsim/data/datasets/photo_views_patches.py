@@ -9,6 +9,9 @@ from PIL import Image
 
 from jaxsim.core.errors import InputError
 
+# Raise it whenever a patch or a view changes: an old copy must not pass for a new one.
+VERSION = "1.0.0"
+
 # Real photographs inside the scikit-image wheel, one entry per scene:
 # motorcycle_right shows the scene of motorcycle_left, and would give its patches
 # second labels. Drawings and nearly empty pictures are left out. A file stands in one
@@ -47,13 +50,23 @@ class Patch:
 
     Attributes:
       label: identity, such as "coffee/03".
-      photo: name of the photograph, such as "coffee".
+      file_name: of the photograph in the scikit-image wheel, such as "coffee.png".
       box: (y0, x0, y1, x1) in pixels of the photograph, half open.
     """
 
     label: str
-    photo: str
+    file_name: str
     box: tuple[int, int, int, int]
+
+    @property
+    def photo(self) -> str:
+        """Name of the photograph, such as "coffee"."""
+        return _stem(self.file_name)
+
+    def pixels(self) -> Image.Image:
+        """Returns the patch in RGB."""
+        y0, x0, y1, x1 = self.box
+        return read_photo(self.file_name).crop((x0, y0, x1, y1))
 
 
 @cache
@@ -74,12 +87,6 @@ def read_photo(file_name: str) -> Image.Image:
         ) from error
 
 
-def crop_patch(patch: Patch, photo: Image.Image) -> Image.Image:
-    """Returns the pixels of a patch."""
-    y0, x0, y1, x1 = patch.box
-    return photo.crop((x0, y0, x1, y1))
-
-
 def texture(image: Image.Image) -> tuple[float, float]:
     """Measures how much there is to recognise in a patch.
 
@@ -87,15 +94,16 @@ def texture(image: Image.Image) -> tuple[float, float]:
       image: a patch of any size.
 
     Returns:
-      The standard deviation of the grey values (0..127.5), and the mean gradient
-      length (grey values per pixel, at 128 px) that three of its four quarters reach.
+      The standard deviation of the grey values (0..127.5), and the median over 64
+      blocks of their mean gradient length (grey values per pixel, at 128 px): half
+      of the patch has at least this much structure.
     """
     side = (_TEXTURE_SIDE_PX, _TEXTURE_SIDE_PX)
     grey = np.asarray(image.convert("L").resize(side, Image.Resampling.BILINEAR))
     dy, dx = np.gradient(grey.astype(np.float32))
-    half = _TEXTURE_SIDE_PX // 2
-    quarters = np.hypot(dy, dx).reshape(2, half, 2, half).mean(axis=(1, 3))
-    return float(grey.std()), float(np.sort(quarters, axis=None)[1])
+    block = _TEXTURE_SIDE_PX // 8
+    blocks = np.hypot(dy, dx).reshape(8, block, 8, block).mean(axis=(1, 3))
+    return float(grey.std()), float(np.median(blocks))
 
 
 def grid(width: int, height: int) -> list[tuple[int, int, int, int]]:
@@ -121,14 +129,17 @@ def grid(width: int, height: int) -> list[tuple[int, int, int, int]]:
 
 def textured_patches(file_name: str) -> list[Patch]:
     """Returns the instances of one photograph: its squares that are not empty."""
-    photo, stem = read_photo(file_name), file_name.partition(".")[0]
     patches = [
-        Patch(f"{stem}/{position:02d}", stem, box)
-        for position, box in enumerate(grid(*photo.size))
+        Patch(f"{_stem(file_name)}/{position:02d}", file_name, box)
+        for position, box in enumerate(grid(*read_photo(file_name).size))
     ]
-    return [patch for patch in patches if _is_textured(crop_patch(patch, photo))]
+    return [patch for patch in patches if _is_textured(patch.pixels())]
 
 
 def _is_textured(image: Image.Image) -> bool:
     std, gradient = texture(image)
     return std >= MIN_STD and gradient >= MIN_GRADIENT
+
+
+def _stem(file_name: str) -> str:
+    return file_name.partition(".")[0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 MAX_ROTATION_DEG = 35.0
 SCALES = (0.6, 1.7)
@@ -20,7 +20,8 @@ MAX_TILT_FRAC = 0.14
 # as parts of the frame: it hides 10 to 30 % and not the middle itself.
 OCCLUDER_DISTANCES = (0.28, 0.45)
 OCCLUDER_RADII = (0.2, 0.36)
-BACKGROUND_BLUR_PX = 5.0
+# A background of so few pixels shows colours but nothing to recognise.
+BACKGROUND_SIZE = (16, 16)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ def draw_view(random: np.random.Generator, *, occluded: bool) -> View:
     return View(
         size=(width, height),
         corners=_draw_corners(random, frame),
-        gains=tuple(np.exp(random.uniform(-0.45, 0.3) + random.uniform(-0.15, 0.15, 3))),
+        gains=tuple(
+            np.exp(random.uniform(-0.45, 0.3) + random.uniform(-0.15, 0.15, 3))
+        ),
         gamma=float(np.exp(random.uniform(-0.4, 0.4))),
         saturation=random.uniform(0.4, 1.3),
         ramp=tuple(random.uniform(-0.35, 0.35, 2)),
@@ -167,8 +170,8 @@ def _out_of_focus(background: Image.Image, view: View) -> Image.Image:
     x0, y0, x1, y1 = view.background_box
     width, height = background.size
     box = (x0 * width, y0 * height, x1 * width, y1 * height)
-    crop = background.resize(view.size, Image.Resampling.BILINEAR, box=box)
-    return crop.filter(ImageFilter.GaussianBlur(BACKGROUND_BLUR_PX))
+    tiny = background.resize(BACKGROUND_SIZE, Image.Resampling.BILINEAR, box=box)
+    return tiny.resize(view.size, Image.Resampling.BICUBIC)
 
 
 def _paste_warped(
@@ -189,7 +192,7 @@ def _paste_warped(
         behind.size,
         Image.Transform.PERSPECTIVE,
         homography(corners, inside).ravel()[:8].tolist(),
-        Image.Resampling.BICUBIC,
+        Image.Resampling.BILINEAR,
     )
     image = behind.copy()
     image.paste(layer, mask=layer.getchannel("A"))
@@ -206,17 +209,18 @@ def _polygon_mask(
 
 def _relight(image: Image.Image, view: View) -> Image.Image:
     """Applies saturation, gamma, light and sensor noise."""
-    pixels = np.asarray(image, np.float32) / 255
-    grey = pixels.mean(axis=2, keepdims=True)
-    pixels = np.clip(grey + view.saturation * (pixels - grey), 0, 1) ** view.gamma
+    image = ImageEnhance.Color(image).enhance(view.saturation)
+    tones = (np.arange(256, dtype=np.float32) / 255) ** view.gamma * 255
+    curves = [np.clip(tones * gain, 0, 255).round() for gain in view.gains]
+    image = image.point(np.concatenate(curves).astype(int).tolist())
     width, height = view.size
     right, down = view.ramp
     light = (
         1
-        + right * np.linspace(-1, 1, width, dtype=np.float32)[None, :]
-        + down * np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+        + right * np.linspace(-1, 1, width, dtype=np.float32)[None, :, None]
+        + down * np.linspace(-1, 1, height, dtype=np.float32)[:, None, None]
     )
-    pixels = pixels * light[..., None] * np.asarray(view.gains, np.float32)
     random = np.random.Generator(np.random.Philox(view.noise_seed))
-    noise = random.standard_normal(pixels.shape, np.float32) * np.float32(view.noise)
-    return Image.fromarray(np.clip(pixels * 255 + noise, 0, 255).astype(np.uint8))
+    noise = random.standard_normal((height, width, 1), np.float32)
+    pixels = np.asarray(image) * light + noise * np.float32(view.noise)
+    return Image.fromarray(np.clip(pixels, 0, 255, out=pixels).astype(np.uint8))

@@ -29,6 +29,11 @@ def load(
     return [_load_set(Path(root), name) for name in sets]
 
 
+def references(root: Path) -> list[Record]:
+    """Returns the clean pictures of all sets, to fit whitening on."""
+    return [record for data in load(root) for record in data.database]
+
+
 def _load_set(root: Path, name: str) -> RetrievalSet:
     layout = f"pairs {root / name}/query/X.jpg and {root / name}/reference/X.jpg"
     queries = sorted(path.name for path in (root / name / "query").glob("*.jpg"))

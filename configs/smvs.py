@@ -1,0 +1,41 @@
+"""Stanford Mobile Visual Search: phone photos against clean pictures.
+
+Command:  jaxsim evaluate configs/smvs.py:pooling=rmac,whiten=regions --data DIR
+Data:     DIR/{landmarks,book_covers}/{query,reference}/X.jpg
+"""
+
+from typing import Literal
+
+import fiddle as fdl
+
+from jaxsim.data.datasets import smvs
+from jaxsim.evaluation.protocols.query_reference import QueryReference
+from jaxsim.experiment.descriptors import (
+    BackboneName,
+    PoolingName,
+    descriptor_config,
+)
+from jaxsim.experiment.experiments import RetrievalExperiment
+
+
+def get_config(
+    backbone: BackboneName = "lite0",
+    pooling: PoolingName = "rmac",
+    whiten: Literal["none", "regions", "pca"] = "none",
+    dim: int = 512,
+    size_px: int = 480,
+) -> fdl.Config[RetrievalExperiment]:
+    """Returns the experiment; whitening is fitted on the reference pictures."""
+    return fdl.Config(
+        RetrievalExperiment,
+        model=descriptor_config(
+            backbone=backbone,
+            pooling=pooling,
+            whiten=whiten,
+            dim=dim,
+            size_px=size_px,
+        ),
+        data=fdl.Partial(smvs.load),
+        protocol=fdl.Config(QueryReference),
+        fit_data=fdl.Partial(smvs.references),
+    )

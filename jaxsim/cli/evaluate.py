@@ -1,0 +1,88 @@
+"""Measure a config on a data set by its published protocol.
+
+A config is a Python file with a function `get_config`; its options follow a colon, and
+--set changes single fields of what it returns.
+
+examples:
+  jaxsim evaluate configs/smvs.py --data DIR --json result.json
+  jaxsim evaluate configs/smvs.py:pooling=gem,whiten=none --data DIR --html report.html
+  jaxsim evaluate configs/grocery.py --data DIR --set model.preprocessing.size_px=320
+  jaxsim evaluate configs/folder.py:backbone=lite0 --data ~/Photos
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's options."""
+    parser.add_argument("config", help="config file, options after a colon")
+    parser.add_argument(
+        "--data", required=True, type=Path, help="folder of the data set"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the numbers; - prints")
+    parser.add_argument("--html", metavar="FILE", help="write a report page")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change a field of the config, such as model.weights=net.pth",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Evaluates, prints the numbers and writes what was asked for."""
+    from jaxsim.cli.output import write_json
+    from jaxsim.cli.progress import progress_bar
+    from jaxsim.experiment.config_file import load_config
+    from jaxsim.experiment.evaluate import evaluate
+
+    config = load_config(options.config, options.set)
+    result, sets, rejects = evaluate(config, options.data, bars=progress_bar)
+    show_result(result, rejects, quiet=options.json == "-")
+    if options.json:
+        write_json(options.json, result.to_json())
+    if options.html:
+        write_report(options.html, result, sets, title=f"Evaluation of {options.config}")
+
+
+def write_report(path: str, result, sets, *, title: str) -> None:
+    """Writes the report page of an evaluation and says where."""
+    import sys
+
+    from jaxsim.report.evaluation_page import evaluation_page
+    from jaxsim.report.page import write_page
+
+    write_page(path, evaluation_page(result, sets, title=title))
+    print(f"report: {path}", file=sys.stderr)
+
+
+def show_result(result, rejects, *, quiet: bool = False) -> None:
+    """Prints metrics as a table, and what was left out.
+
+    Args:
+      result: the evaluation.
+      rejects: images that could not be used.
+      quiet: the numbers go to standard output as JSON; say the rest on standard error.
+    """
+    import sys
+
+    from jaxsim.cli.output import printable, table
+
+    if not quiet:
+        rows = [[name, f"{value:.3f}"] for name, value in result.metrics.items()]
+        print(table(["metric", "value"], rows))
+    timings = result.timings
+    print(
+        f"{result.data['images']} images at {timings['embed_images_per_s']:g} images/s, "
+        f"{timings['compilations']:g} compilations, on {result.device}",
+        file=sys.stderr,
+    )
+    if rejects:
+        first = rejects[0]
+        print(
+            f"{len(rejects)} images were skipped, the first: {printable(first.name)} "
+            f"({first.reason})",
+            file=sys.stderr,
+        )

@@ -1,0 +1,40 @@
+"""What numbers were measured with: the device and the versions of the libraries."""
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("jaxsim", "jax", "jaxlib", "flax", "numpy", "pillow", "grain")
+
+
+def device_name() -> str:
+    """Returns the accelerators, or the processor and its number of usable cores.
+
+    >>> isinstance(device_name(), str)
+    True
+    """
+    import jax
+
+    devices = jax.devices()
+    if devices[0].platform != "cpu":
+        return f"{len(devices)} x {devices[0].device_kind}"
+    return f"{_processor()}, {len(os.sched_getaffinity(0))} cores"
+
+
+def _processor() -> str:
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text().splitlines() if table.exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+    """Returns the versions of Python and of those of the packages that are installed."""
+    found = {"python": platform.python_version()}
+    for name in packages:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

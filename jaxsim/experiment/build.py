@@ -1,0 +1,123 @@
+"""From a model's config to a model that can describe images, and back from a folder."""
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import fiddle as fdl
+
+from jaxsim.core.errors import IndexFormatError, InputError
+from jaxsim.core.progress import Bars, no_bars
+from jaxsim.data.records import Record
+from jaxsim.experiment.model_spec import ModelSpec
+from jaxsim.experiment.serialisation import config_from_json, config_to_json
+from jaxsim.nn.backbones.fold import fold_batch_norm
+from jaxsim.nn.backbones.pretrained import load_pretrained, pretrained_file
+from jaxsim.nn.descriptor import Descriptor
+from jaxsim.nn.pooling import Rmac
+from jaxsim.pipeline.embed import Embedder
+from jaxsim.pipeline.fit_whitening import (
+    fit_descriptor_whitening,
+    fit_region_whitening,
+    with_whitening,
+)
+from jaxsim.pipeline.model import CONFIG_FILE, ImageModel, load_variables
+
+
+def build_model(
+    config: fdl.Config[ModelSpec],
+    fit_records: Sequence[Record] | None = None,
+    *,
+    bars: Bars = no_bars,
+) -> ImageModel:
+    """Loads weights, folds batch norm and fits whitening layers.
+
+    Args:
+      config: of the model.
+      fit_records: images to fit whitening on; needed only if the model whitens.
+      bars: shows the progress of the fit.
+
+    Raises:
+      WeightsError: the weights cannot be read or do not fit.
+      InputError: the model whitens but there is nothing to fit on, or too little.
+    """
+    spec = fdl.build(config)
+    backbone = spec.network.backbone
+    file = pretrained_file(backbone, spec.weights)
+    variables = fold_batch_norm(
+        load_pretrained(spec.network, file), epsilon=backbone.epsilon
+    )
+    folded = copy.deepcopy(config)
+    folded.network.backbone.folded = True
+    spec = fdl.build(folded)
+    model = ImageModel(
+        module=spec.network,
+        variables=variables,
+        preprocessing=spec.preprocessing,
+        scales=spec.scales,
+        config=config_to_json(folded),
+    )
+    return _fit(model, spec, fit_records, bars)
+
+
+def load_model(folder: Path) -> ImageModel:
+    """Rebuilds a model from the folder `ImageModel.save` wrote.
+
+    Raises:
+      IndexFormatError: files are missing or damaged, or of another version.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise IndexFormatError(
+            f"the model description {path} cannot be read ({error.strerror}). Build the "
+            "index again into a new folder"
+        ) from error
+    spec = fdl.build(config_from_json(text, source=str(path)))
+    return ImageModel(
+        module=spec.network,
+        variables=load_variables(folder),
+        preprocessing=spec.preprocessing,
+        scales=spec.scales,
+        config=text,
+    )
+
+
+def _fit(
+    model: ImageModel,
+    spec: ModelSpec,
+    records: Sequence[Record] | None,
+    bars: Bars,
+) -> ImageModel:
+    if not isinstance(spec.network, Descriptor):
+        return model
+    pooling, whole = spec.network.pooling, spec.network.whiten_dim
+    regions = pooling.whiten_dim if isinstance(pooling, Rmac) else None
+    if regions is None and whole is None:
+        return model
+    if not records:
+        raise InputError(
+            "this model whitens its descriptors and has no images to fit that on. Give "
+            "the config fit_data, or use whiten=none"
+        )
+    if regions is not None:
+        with bars("fit whitening", len(records)) as progress:
+            whitening = fit_region_whitening(
+                Embedder(model), records, dim=regions, progress=progress
+            )
+        variables = with_whitening(model, whitening, path=("pooling", "whiten"))
+        model = dataclasses.replace(model, variables=variables)
+    if whole is not None:
+        with bars("fit whitening", len(records)) as progress:
+            whitening = fit_descriptor_whitening(
+                Embedder(model),
+                records,
+                dim=whole,
+                kind=spec.whitening,
+                progress=progress,
+            )
+        variables = with_whitening(model, whitening, path=("whiten",))
+        model = dataclasses.replace(model, variables=variables)
+    return model

@@ -1,0 +1,187 @@
+"""Runs an experiment: builds its model, describes its data, judges the rankings."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import fiddle as fdl
+import numpy as np
+
+from jaxsim.core.environment import device_name, versions
+from jaxsim.core.progress import Bars, no_bars
+from jaxsim.data.records import Record, RetrievalSet
+from jaxsim.data.rejects import Reject
+from jaxsim.evaluation.classification import evaluate_classification
+from jaxsim.evaluation.protocols.base import Protocol, queries_of
+from jaxsim.evaluation.result import EvaluationResult, SetResult
+from jaxsim.evaluation.runner import evaluate_set
+from jaxsim.experiment.build import build_model
+from jaxsim.experiment.experiments import (
+    ClassificationExperiment,
+    RetrievalExperiment,
+)
+from jaxsim.pipeline.embed import Embedder, Embedding
+from jaxsim.pipeline.model import ImageModel
+from jaxsim.pipeline.rank import rank_all
+
+
+def evaluate(
+    config: fdl.Config, root: Path, *, bars: Bars = no_bars
+) -> tuple[EvaluationResult, list[RetrievalSet], tuple[Reject, ...]]:
+    """Measures what a config describes on the data in a folder.
+
+    Args:
+      config: of a `RetrievalExperiment` or a `ClassificationExperiment`.
+      root: folder of the data set.
+      bars: shows progress.
+
+    Returns:
+      The result; the retrieval sets, for showing their images (a classification has
+      one, whose database is its images); and the images that could not be used.
+
+    Raises:
+      InputError: files are missing, or the data does not fit the protocol.
+      WeightsError: the weights cannot be read or do not fit.
+    """
+    experiment = fdl.build(config)
+    if isinstance(experiment, ClassificationExperiment):
+        return _classify(experiment, config, root, bars)
+    sets = experiment.data(root)
+    fit = experiment.fit_data
+    model = build_model(config.model, None if fit is None else fit(root), bars=bars)
+    embedder = Embedder(model)
+    started = time.perf_counter()
+    collection = _Collection(embedder, sets, bars)
+    seconds = time.perf_counter() - started
+    results = [_judge(data, experiment.protocol, collection, bars) for data in sets]
+    result = evaluation_result(
+        results,
+        embedder=embedder,
+        embedding=collection.embedding,
+        source=str(root),
+        embed_s=seconds,
+    )
+    return result, sets, collection.embedding.rejects
+
+
+class _Collection:
+    """Descriptors of all images of some sets, each image described once."""
+
+    def __init__(self, embedder: Embedder, sets: Sequence[RetrievalSet], bars: Bars):
+        records = {
+            (record.name, record.box): record
+            for data in sets
+            for record in [*data.database, *(data.queries or ())]
+        }
+        self._rows = {key: row for row, key in enumerate(records)}
+        unique = list(records.values())
+        with bars("embed", len(unique)) as progress:
+            self.embedding = embedder.embed(unique, progress)
+
+    def of(self, records: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns vectors [N, D] and found [N] of some of the images."""
+        rows = [self._rows[record.name, record.box] for record in records]
+        return self.embedding.vectors[rows], self.embedding.found[rows]
+
+
+def _judge(
+    data: RetrievalSet, protocol: Protocol, collection: _Collection, bars: Bars
+) -> SetResult:
+    database, database_found = collection.of(data.database)
+    queries, queries_found = (
+        (database, database_found)
+        if data.queries is None
+        else collection.of(data.queries)
+    )
+
+    def rank(rows):
+        return rank_all(
+            queries[rows],
+            database,
+            queries_found=queries_found[rows],
+            database_found=database_found,
+        )
+
+    with bars(f"evaluate {data.name}", len(queries_of(data)), "queries") as progress:
+        return evaluate_set(data, protocol, rank, progress=progress)
+
+
+def _classify(
+    experiment: ClassificationExperiment, config: fdl.Config, root: Path, bars: Bars
+) -> tuple[EvaluationResult, list[RetrievalSet], tuple[Reject, ...]]:
+    records = experiment.data(root)
+    embedder = Embedder(build_model(config.model))
+    started = time.perf_counter()
+    with bars("classify", len(records)) as progress:
+        scores = embedder.embed(records, progress)
+    seconds = time.perf_counter() - started
+    logits = np.where(scores.found[:, None], scores.vectors, np.nan)
+    labels = np.array([int(record.label or -1) for record in records])
+    outcome = evaluate_classification(logits, labels, name=experiment.name)
+    result = evaluation_result(
+        [outcome],
+        embedder=embedder,
+        embedding=scores,
+        source=str(root),
+        embed_s=seconds,
+    )
+    return result, [], scores.rejects
+
+
+def evaluation_result(
+    sets: Sequence[SetResult],
+    *,
+    embedder: Embedder,
+    embedding: Embedding,
+    source: str,
+    embed_s: float,
+) -> EvaluationResult:
+    """Puts outcomes together with what they were measured with."""
+    return EvaluationResult(
+        sets=tuple(sets),
+        model=describe_model(embedder.model),
+        data={
+            "source": source,
+            "images": str(int(embedding.found.sum())),
+            "rejected": str(len(embedding.rejects)),
+        },
+        versions=versions(),
+        device=device_name(),
+        timings={
+            "embed_s": round(embed_s, 2),
+            "embed_images_per_s": round(len(embedding.found) / embed_s, 1),
+            "compilations": float(len(embedder.compiled_shapes)),
+        },
+    )
+
+
+def describe_model(model: ImageModel) -> dict[str, str]:
+    """Returns what a person needs to know of a model."""
+    network, preprocessing = model.module, model.preprocessing
+    return {
+        "backbone": _short(network.backbone),
+        "pooling": _short(getattr(network, "pooling", None)),
+        "whitening": str(getattr(network, "whiten_dim", None)),
+        "dimension": str(model.dimension),
+        "preprocessing": (
+            f"{preprocessing.resize} side {preprocessing.size_px} px, "
+            f"{preprocessing.interpolation}"
+            + (f", centre {preprocessing.crop_px} px" * bool(preprocessing.crop_px))
+        ),
+        "scales": ", ".join(f"{scale:g}" for scale in model.scales),
+        "fingerprint": model.fingerprint,
+    }
+
+
+def _short(module: object) -> str:
+    """Returns a module's class and its settings that differ from the defaults."""
+    if module is None:
+        return "none"
+    fields = getattr(module, "__dataclass_fields__", {})
+    changed = [
+        f"{name}={getattr(module, name)}"
+        for name, field in fields.items()
+        if name not in ("parent", "name", "folded", "dtype")
+        and getattr(module, name) != field.default
+    ]
+    return f"{type(module).__name__}({', '.join(changed)})"

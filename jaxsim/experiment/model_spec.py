@@ -1,0 +1,40 @@
+"""What describes images, as a config says it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxsim.core.errors import InputError
+from jaxsim.data.preprocess import Preprocessing
+from jaxsim.nn.classifier import ImageClassifier
+from jaxsim.nn.descriptor import Descriptor
+
+PACKAGED = "packaged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """A network and where its parameters come from.
+
+    Attributes:
+      network: a descriptor, or a classifier to check weights with.
+      preprocessing: how images become its input.
+      weights: "packaged" for the ImageNet weights of an installed package, or a file of
+        another library (.pth, .safetensors, .npz).
+      scales: multiples of the preprocessing size at which each image is described;
+        the descriptors are summed and normalised.
+      whitening: how a whitening of whole descriptors is fitted: by "pca", or "learned"
+        from images of equal label. Region whitening is always fitted by PCA.
+
+    Raises:
+      InputError: scales are empty or not positive.
+    """
+
+    network: Descriptor | ImageClassifier
+    preprocessing: Preprocessing
+    weights: str = PACKAGED
+    scales: tuple[float, ...] = (1.0,)
+    whitening: Literal["pca", "learned"] = "pca"
+
+    def __post_init__(self):
+        if not self.scales or min(self.scales) <= 0:
+            raise InputError(f"scales={self.scales}: give at least one, all positive")

@@ -1,0 +1,101 @@
+"""What every index can do, and the checks before any of it."""
+
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.ranking import Ranking
+
+
+class Index(Protocol):
+    """Descriptors that can be searched; ids are row numbers and never change."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a descriptor."""
+        ...
+
+    def __len__(self) -> int:
+        """Returns the number of rows that can be found."""
+        ...
+
+    def search(self, queries: Float32[np.ndarray, "Q D"], k: int) -> Ranking:
+        """Returns the k most similar rows of each query.
+
+        Args:
+          queries: float32 [Q, D], finite.
+          k: >= 1; results beyond the last row are missing (id -1, score -inf).
+
+        Raises:
+          InputError: the queries or k cannot be used.
+        """
+        ...
+
+    def add(self, vectors: Float32[np.ndarray, "M D"]) -> Int64[np.ndarray, " M"]:
+        """Appends descriptors and returns their ids.
+
+        Raises:
+          InputError: wrong shape or type, NaN or infinite values.
+        """
+        ...
+
+    def delete(self, ids: Int64[np.ndarray, " M"]) -> None:
+        """Hides rows from all later searches; deleting twice is no error.
+
+        Raises:
+          InputError: there never was such a row.
+        """
+        ...
+
+
+def check_vectors(
+    vectors: np.ndarray, dimension: int, what: str
+) -> Float32[np.ndarray, "M D"]:
+    """Returns the vectors as numpy if an index can use them.
+
+    Args:
+      vectors: to be checked, [M, D].
+      dimension: the index's D.
+      what: how to call them in a message, such as "queries".
+
+    Raises:
+      InputError: wrong shape or type, NaN or infinite values; names the rows.
+    """
+    vectors = np.asarray(vectors)
+    if vectors.ndim != 2 or vectors.shape[1] != dimension:
+        raise InputError(
+            f"the {what} have shape {list(vectors.shape)}, but this index needs "
+            f"[rows, {dimension}]. Use descriptors of the model that built it; a "
+            "single one as vector[None]."
+        )
+    if vectors.dtype != np.float32:
+        raise InputError(
+            f"the {what} are {vectors.dtype}, but an index needs float32. Convert "
+            "them with .astype(numpy.float32)."
+        )
+    bad = np.flatnonzero(~row_is_finite(vectors))
+    if len(bad):
+        shown = ", ".join(map(str, bad[:10])) + (", …" if len(bad) > 10 else "")
+        raise InputError(
+            f"{len(bad)} of {len(vectors)} {what} hold NaN or infinite values (rows "
+            f"{shown}). Look for broken images or damaged weights, and leave these "
+            "rows out."
+        )
+    return vectors
+
+
+def row_is_finite(vectors: np.ndarray, block_rows: int = 65536) -> np.ndarray:
+    """Returns bool [M], block by block so that memory stays small."""
+    finite = np.empty(len(vectors), bool)
+    for start in range(0, len(vectors), block_rows):
+        block = slice(start, start + block_rows)
+        finite[block] = np.isfinite(vectors[block]).all(axis=1)
+    return finite
+
+
+def check_k(k: int) -> None:
+    """Raises InputError unless k asks for at least one result."""
+    if k < 1:
+        raise InputError(f"k is {k}, but a search returns at least 1 result")

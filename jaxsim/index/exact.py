@@ -1,0 +1,169 @@
+"""Exhaustive search: every query against every row, in blocks."""
+
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.ranking import Ranking
+from jaxsim.index.base import check_k, check_vectors
+from jaxsim.ops.topk import empty_topk, extend_topk
+
+BLOCK_QUERIES = 256
+_BLOCK_ROWS = 65536
+_BLOCK_BYTES = 128 << 20
+_SMALLEST_BLOCK = 256
+
+
+@dataclass
+class _Block:
+    """Neighbouring rows, padded so that few shapes are ever compiled."""
+
+    first: int
+    rows: np.ndarray
+    padded: np.ndarray | jax.Array
+    live: np.ndarray | jax.Array
+
+
+class ExactIndex:
+    """Finds the rows of largest inner product, exactly.
+
+    Rows stay where they are: on CPU, arrays whose memory starts at a multiple of 64
+    bytes (every .npy file mapped into memory does) are searched in place, others are
+    copied once. Beside them a search needs the scores of one block, 256 queries x
+    65,536 rows x 4 bytes at the most, and a padded copy of the last rows.
+
+    Args:
+      vectors: float32 [N, D], finite; N may be 0.
+      on_device: keep the rows in the device's memory. False sends them block by block
+        in each search: slower, for collections larger than that memory.
+
+    Raises:
+      InputError: wrong shape or type, NaN or infinite values.
+    """
+
+    def __init__(
+        self, vectors: Float32[np.ndarray, "N D"], *, on_device: bool = True
+    ) -> None:
+        if np.ndim(vectors) != 2 or not np.shape(vectors)[1]:
+            raise InputError(
+                f"an index is made of vectors [N, D], D >= 1; got {np.shape(vectors)}"
+            )
+        self._dimension = vectors.shape[1]
+        self._on_device = on_device
+        self._live = np.zeros(0, bool)
+        self._blocks: list[_Block] = []
+        self.add(vectors)
+
+    @property
+    def dimension(self) -> int:
+        """Length of a descriptor."""
+        return self._dimension
+
+    def __len__(self) -> int:
+        """Returns the number of rows that are not deleted."""
+        return int(self._live.sum())
+
+    def search(self, queries: Float32[np.ndarray, "Q D"], k: int) -> Ranking:
+        """Returns the k rows of largest inner product with each query.
+
+        Args:
+          queries: float32 [Q, D], finite.
+          k: >= 1; may exceed the number of rows.
+
+        Raises:
+          InputError: the queries or k cannot be used.
+        """
+        queries = check_vectors(queries, self.dimension, "queries")
+        check_k(k)
+        kept = min(k, _next_power_of_two(len(self._live)))
+        ids = np.full((len(queries), k), -1, np.int64)
+        scores = np.full((len(queries), k), -np.inf, np.float32)
+        for start in range(0, len(queries), BLOCK_QUERIES):
+            part = slice(start, min(start + BLOCK_QUERIES, len(queries)))
+            best = self._search_block(queries[part], kept)
+            scores[part, :kept], ids[part, :kept] = best
+        return Ranking(ids, scores)
+
+    def _search_block(self, queries: np.ndarray, k: int) -> tuple:
+        count = len(queries)
+        padding = min(_next_power_of_two(count), BLOCK_QUERIES) - count
+        asked = jax.device_put(np.pad(queries, ((0, padding), (0, 0))))
+        best = empty_topk(len(asked), k)
+        for block in self._blocks:
+            best = _extend(best, asked, block.padded, block.live, np.int32(block.first))
+            # Waiting bounds memory: queued searches would hold all their scores.
+            jax.block_until_ready(best)
+        return tuple(np.asarray(part)[:count] for part in best)
+
+    def add(self, vectors: Float32[np.ndarray, "M D"]) -> Int64[np.ndarray, " M"]:
+        """Appends descriptors and returns their ids.
+
+        Args:
+          vectors: float32 [M, D], finite; must not be changed afterwards.
+
+        Raises:
+          InputError: wrong shape or type, NaN or infinite values.
+        """
+        vectors = check_vectors(vectors, self.dimension, "vectors")
+        first = len(self._live)
+        self._live = np.append(self._live, np.ones(len(vectors), bool))
+        ids = np.arange(first, first + len(vectors))
+        largest = self._largest_block()
+        if self._blocks and len(self._blocks[-1].rows) + len(vectors) <= largest:
+            last = self._blocks.pop()
+            first, vectors = last.first, np.concatenate([last.rows, vectors])
+        for start in range(0, len(vectors), largest):
+            self._append_block(first + start, vectors[start : start + largest])
+        return ids
+
+    def delete(self, ids: Int64[np.ndarray, " M"]) -> None:
+        """Hides rows from all later searches; deleting twice is no error.
+
+        Args:
+          ids: int [M], ids given by `add`.
+
+        Raises:
+          InputError: there never was such a row.
+        """
+        ids = np.asarray(ids, np.int64)
+        unknown = ids[(ids < 0) | (ids >= len(self._live))]
+        if len(unknown):
+            raise InputError(
+                f"cannot delete row {unknown[0]}: this index has rows 0 to "
+                f"{len(self._live) - 1}"
+            )
+        self._live[ids] = False
+        for block in self._blocks:
+            if ((ids >= block.first) & (ids < block.first + len(block.rows))).any():
+                block.live = self._live_rows(block.first, block.rows, block.padded)
+
+    def _largest_block(self) -> int:
+        fitting = _BLOCK_BYTES // (4 * self.dimension)
+        return min(_BLOCK_ROWS, max(_SMALLEST_BLOCK, 1 << (fitting.bit_length() - 1)))
+
+    def _append_block(self, first: int, rows: np.ndarray) -> None:
+        size = max(_SMALLEST_BLOCK, _next_power_of_two(len(rows)))
+        padded = rows
+        if size > len(rows):
+            padded = np.pad(rows, ((0, size - len(rows)), (0, 0)))
+        if self._on_device:
+            padded = jax.device_put(padded)
+        live = self._live_rows(first, rows, padded)
+        self._blocks.append(_Block(first, rows, padded, live))
+
+    def _live_rows(self, first: int, rows: np.ndarray, padded) -> jax.Array:
+        live = np.zeros(len(padded), bool)
+        live[: len(rows)] = self._live[first : first + len(rows)]
+        return jax.device_put(live)
+
+
+@jax.jit
+def _extend(best, queries, rows, live, first):
+    return extend_topk(best, queries, rows, first, live)
+
+
+def _next_power_of_two(count: int) -> int:
+    return 1 << max(count - 1, 0).bit_length()

@@ -1,0 +1,224 @@
+"""Changes an index on disk: all of a run, or nothing."""
+
+import fcntl
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.files import atomic_write
+from jaxsim.index.base import check_vectors
+from jaxsim.index.images import ImageFile, ImageRow, write_images
+from jaxsim.index.manifest import MANIFEST, Manifest, Segment, StoredFile
+from jaxsim.index.pending import Pending
+from jaxsim.index.storage import PENDING, IndexStore
+from jaxsim.index.update import Plan, plan_update
+
+MOST_SEGMENTS = 8
+MOST_DELETED_FRAC = 0.25
+_BLOCK_ROWS = 4096
+
+
+class IndexWriter:
+    """The one process that may change an index.
+
+    `put` makes vectors durable as they come, where no reader sees them; `commit` makes
+    a new version in one step. Killed at any moment, the index is as it was before or
+    as after, and the next writer finds the vectors that were put.
+
+    Attributes:
+      store: the newest version.
+    """
+
+    def __init__(self, store: IndexStore) -> None:
+        self.store = store
+        self._pending = Pending(store.path / PENDING, store.dimension)
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, path: str | Path, *, fingerprint: str | None = None
+    ) -> Iterator["IndexWriter"]:
+        """Gives the right to write until the block ends or the process dies.
+
+        Args:
+          path: the index's folder.
+          fingerprint: of the model to be used with it; None does not compare.
+
+        Raises:
+          InputError: another process is writing, or the folder cannot be written.
+          IndexFormatError: no index, a damaged file, a newer format, another model.
+        """
+        path = Path(path)
+        Manifest.read(path)
+        try:
+            file = (path / "lock").open("a")
+        except OSError as error:
+            raise InputError(f"cannot write to {path}: {error.strerror}") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"another process is writing to {path}. Wait until it is done, or "
+                    "stop it; what it has embedded so far is used again."
+                ) from None
+            writer = cls(IndexStore.open(path, fingerprint=fingerprint))
+            writer._remove_leftovers()
+            try:
+                yield writer
+            finally:
+                writer.flush()
+
+    def plan(
+        self, files: Iterable[ImageFile], hash_file: Callable[[ImageFile], str]
+    ) -> Plan:
+        """Compares a folder with the index; see `jaxsim.index.update.plan_update`."""
+        return plan_update(self.store, files, hash_file, self._pending.contents())
+
+    def put(
+        self,
+        content: str,
+        vector: Float32[np.ndarray, " D"],
+        *,
+        height: int,
+        width: int,
+    ) -> None:
+        """Keeps the vector of an image for the commit.
+
+        Args:
+          content: content hash of the image's file.
+          vector: float32 [D], finite.
+          height: of the upright image, in pixels.
+          width: of the upright image, in pixels.
+
+        Raises:
+          InputError: the vector cannot be used, or the disk is full.
+        """
+        row = check_vectors(
+            np.asarray(vector)[None], self.store.dimension, f"vectors of {content}"
+        )[0]
+        self._pending.put(content, row, height, width)
+
+    def flush(self) -> None:
+        """Makes every vector that was put survive a crash."""
+        self._pending.flush()
+
+    def commit(self, plan: Plan, *, rejected: Collection[str] = ()) -> IndexStore:
+        """Makes the version that the plan describes.
+
+        Live rows are rewritten into one segment when more than a quarter of all rows
+        would be deleted, or there would be more than 8 segments; row numbers change.
+
+        Args:
+          plan: of this writer's `plan`; every content of its `to_embed` was put.
+          rejected: contents without an image; their files get no row.
+
+        Returns:
+          The new version.
+
+        Raises:
+          InputError: the disk is full; the index is as before.
+          ValueError: the plan is of another version, or lacks vectors.
+        """
+        if plan.manifest is not self.store.manifest:
+            raise ValueError("the plan was made for another version of the index")
+        self.flush()
+        if plan.changes:
+            self._write_version(plan.kept, self._new_rows(plan, set(rejected)))
+            self.store = IndexStore.open(self.store.path)
+        self._remove_leftovers()
+        self._pending.clear()
+        return self.store
+
+    def _new_rows(self, plan: Plan, rejected: set[str]) -> list[ImageRow]:
+        stored = {row.content: row for row in self.store.rows}
+        rows, missing = [], []
+        for file, content in plan.found:
+            if content in rejected:
+                continue
+            if content in self._pending:
+                height, width = self._pending.size(content)
+            elif content in stored:
+                height, width = stored[content].height, stored[content].width
+            else:
+                missing.append(file.name)
+                continue
+            rows.append(
+                ImageRow(**vars(file), content=content, height=height, width=width)
+            )
+        if missing:
+            raise ValueError(
+                f"{len(missing)} planned files were neither put nor rejected, such as "
+                f"{missing[0]!r}"
+            )
+        return rows
+
+    def _write_version(self, kept: np.ndarray, added: list[ImageRow]) -> None:
+        manifest = self.store.manifest
+        segments = _without_dropped(manifest.segments, kept)
+        stored = sum(segment.rows for segment in segments) + len(added)
+        deleted = stored - len(kept) - len(added)
+        many = len(segments) + bool(added) > MOST_SEGMENTS
+        if many or deleted > MOST_DELETED_FRAC * stored:
+            added = [self.store.rows[row] for row in kept] + added
+            segments = []
+        number = manifest.segments_written
+        if added:
+            number += 1
+            segments.append(self._write_segment(f"segment-{number:06d}", added))
+        replace(manifest, segments=tuple(segments), segments_written=number).write(
+            self.store.path
+        )
+
+    def _write_segment(self, name: str, rows: Sequence[ImageRow]) -> Segment:
+        vectors = self.store.path / f"{name}.npy"
+        images = self.store.path / f"{name}.parquet"
+        shape = (len(rows), self.store.dimension)
+        position = {row.content: i for i, row in enumerate(self.store.rows)}
+        with atomic_write(vectors) as file:
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": "<f4", "fortran_order": False, "shape": shape}
+            )
+            for start in range(0, len(rows), _BLOCK_ROWS):
+                contents = [row.content for row in rows[start : start + _BLOCK_ROWS]]
+                file.write(self._vectors(contents, position).tobytes())
+        with atomic_write(images) as file:
+            write_images(file, rows)
+        return Segment(len(rows), StoredFile.of(vectors), StoredFile.of(images))
+
+    def _vectors(self, contents: list[str], position: dict[str, int]) -> np.ndarray:
+        vectors = self.store.take(np.array([position.get(c, -1) for c in contents]))
+        for row, content in enumerate(contents):
+            if content not in position:
+                vectors[row] = self._pending.vector(content)
+        return vectors
+
+    def _remove_leftovers(self) -> None:
+        folder = self.store.path
+        named = {
+            file.name
+            for segment in self.store.manifest.segments
+            for file in (segment.vectors, segment.images)
+        }
+        for path in folder.glob("segment-*"):
+            if path.name not in named:
+                path.unlink()
+        for pattern in (".segment-*.tmp", f".{MANIFEST}.*.tmp"):
+            for path in folder.glob(pattern):
+                path.unlink()
+
+
+def _without_dropped(segments: Sequence[Segment], kept: np.ndarray) -> list[Segment]:
+    remaining, first = [], 0
+    for segment in segments:
+        here = kept[(kept >= first) & (kept < first + segment.rows)] - first
+        if len(here):
+            deleted = np.setdiff1d(np.arange(segment.rows), here)
+            remaining.append(replace(segment, deleted=tuple(deleted.tolist())))
+        first += segment.rows
+    return remaining

@@ -1,0 +1,105 @@
+"""Pretrained parameters of a whole network, from a package or a file."""
+
+from pathlib import Path
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from jaxsim.core.errors import WeightsError
+from jaxsim.nn.backbones import efficientnet_lite_names, resnet_names, vgg_names
+from jaxsim.nn.backbones.efficientnet_lite import EfficientNetLite
+from jaxsim.nn.backbones.resnet import ResNet
+from jaxsim.nn.backbones.vgg import VGG16
+from jaxsim.nn.weights.import_weights import choose_table, find_prefix, import_weights
+from jaxsim.nn.weights.packaged import packaged_weights
+from jaxsim.nn.weights.state_dict import read_state_dict
+from jaxsim.nn.weights.tables import NameTable
+
+BACKBONE = "backbone"
+REQUIRED = (BACKBONE, "classifier")
+
+
+def name_tables(backbone: nn.Module) -> dict[str, NameTable]:
+    """Returns the known namings of a network around this backbone."""
+    match backbone:
+        case EfficientNetLite():
+            tables = efficientnet_lite_names.name_tables
+            return tables(backbone.variant, prefix=(BACKBONE,))
+        case ResNet():
+            return resnet_names.name_tables(backbone.depth, prefix=(BACKBONE,))
+        case VGG16():
+            return vgg_names.name_tables(prefix=(BACKBONE,))
+        case _:
+            raise WeightsError(
+                f"no weights of other libraries are known for {type(backbone).__name__}"
+            )
+
+
+def load_pretrained(network: nn.Module, path: Path) -> dict:
+    """Returns a network's variables with the values of a weight file.
+
+    Backbone and classifier must be in the file. Other parts (a GeM exponent, a
+    whitening) are taken if it has them, and have their initial values if not.
+
+    Args:
+      network: a descriptor or classifier around a field `backbone`.
+      path: a .pth, .safetensors or .npz file of a known naming.
+
+    Raises:
+      WeightsError: the file cannot be read, or does not fit.
+    """
+    images = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.uint8)
+    template = jax.eval_shape(network.init, jax.random.key(0), images)
+    state_dict = read_state_dict(path)
+    tables = name_tables(network.backbone)
+    naming = choose_table(state_dict, tables, source=str(path))
+    table = tables[naming]
+    leaves = flatten_dict(template)
+    prefix = find_prefix(state_dict, table)
+    in_file = {table[name].path for name in table if prefix + name in state_dict}
+    imported = {
+        leaf_path: leaf
+        for leaf_path, leaf in leaves.items()
+        if leaf_path[1] in REQUIRED or leaf_path in in_file
+    }
+    values = flatten_dict(
+        import_weights(state_dict, table, unflatten_dict(imported), source=str(path))
+    )
+    rest = _initial(network, [p for p in leaves if p not in values])
+    return unflatten_dict({**values, **rest})
+
+
+def pretrained_file(backbone: nn.Module, weights: str) -> Path:
+    """Returns the file that "packaged" or a path means for a backbone.
+
+    Raises:
+      WeightsError: the file does not exist, or no package has this backbone's weights.
+      MissingExtraError: the package is not installed.
+    """
+    if weights == "packaged":
+        if isinstance(backbone, EfficientNetLite):
+            return packaged_weights(backbone.variant)
+        raise WeightsError(
+            f"no package has weights of {type(backbone).__name__}; name a file of "
+            "torchvision, timm, cirtorch or dirtorch: weights=PATH.pth"
+        )
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise WeightsError(f"there is no weight file '{path}'")
+    return path
+
+
+def _initial(network: nn.Module, paths: list[tuple[str, ...]]) -> dict:
+    """Returns initial values of some parameters, without computing the others."""
+    if not paths:
+        return {}
+
+    @jax.jit
+    def values(key):
+        variables = network.init(key, jnp.zeros((1, 64, 64, 3), jnp.uint8))
+        flat = flatten_dict(variables)
+        return [flat[path] for path in paths]
+
+    return dict(zip(paths, values(jax.random.key(0)), strict=True))

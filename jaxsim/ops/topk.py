@@ -1,0 +1,148 @@
+"""Exact top-k search in memory set by a block, never by queries times database."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Float32, Int32
+
+from jaxsim.core.ranking import MISSING_ID
+from jaxsim.ops.similarity import inner_product
+
+TopK = tuple[Float32[Array, "Q K"], Int32[Array, "Q K"]]
+
+_GROUP = 32
+
+
+def topk(scores: Float32[Array, "Q N"], k: int) -> TopK:
+    """Returns the k largest scores of each row; equal scores by rising position.
+
+    Wide rows are cut into groups of neighbours. The k groups of largest maxima hold
+    all answers, so only their members are sorted: that is exact, and several times
+    faster on CPU than sorting whole rows. Groups are put back in order of position
+    before the second pass, since `lax.top_k` settles ties by place.
+
+    Args:
+      scores: float32 [Q, N] without NaN.
+      k: 1 <= k <= N.
+
+    Returns:
+      Scores float32 [Q, k] and positions int32 [Q, k].
+    """
+    rows, width = scores.shape
+    groups = width // _GROUP
+    if width % _GROUP or groups < 4 * k:
+        return jax.lax.top_k(scores, k)
+    grouped = scores.reshape(rows, groups, _GROUP)
+    chosen = jnp.sort(jax.lax.top_k(grouped.max(axis=-1), k)[1], axis=-1)
+    candidates = jnp.take_along_axis(grouped, chosen[..., None], axis=1)
+    positions = chosen[..., None] * _GROUP + jnp.arange(_GROUP)[None, None]
+    best, at = jax.lax.top_k(candidates.reshape(rows, -1), k)
+    return best, jnp.take_along_axis(positions.reshape(rows, -1), at, axis=1)
+
+
+def merge_topk(lower: TopK, higher: TopK, k: int) -> TopK:
+    """Returns the k best of two lists; equal scores are taken from `lower` first.
+
+    Args:
+      lower: scores and ids, [Q, K1], sorted; where scores tie, its ids are the
+        smaller ones.
+      higher: scores and ids, [Q, K2], sorted.
+      k: how many to keep, <= K1 + K2.
+    """
+    scores, at = jax.lax.top_k(jnp.concatenate([lower[0], higher[0]], axis=1), k)
+    ids = jnp.concatenate([lower[1], higher[1]], axis=1)
+    return scores, jnp.take_along_axis(ids, at, axis=1)
+
+
+def empty_topk(queries: int, k: int) -> TopK:
+    """Returns k missing results for each query: score -inf, id -1."""
+    shape = (queries, k)
+    return jnp.full(shape, -jnp.inf), jnp.full(shape, MISSING_ID, jnp.int32)
+
+
+def extend_topk(
+    best: TopK,
+    queries: Float[Array, "Q D"],
+    rows: Float[Array, "B D"],
+    first_id: Int32[Array, ""] | int,
+    live: Bool[Array, " B"] | None = None,
+) -> TopK:
+    """Returns the best of `best` and one more block of the database.
+
+    Args:
+      best: the k best so far, of rows before `first_id`.
+      queries: float [Q, D].
+      rows: float [B, D], the block.
+      first_id: id of the block's first row.
+      live: bool [B], False for rows to skip; None takes all.
+    """
+    k = best[0].shape[1]
+    scores = inner_product(queries, rows)
+    if live is not None:
+        scores = jnp.where(live[None], scores, -jnp.inf)
+    found, positions = topk(scores, min(k, rows.shape[0]))
+    ids = jnp.where(jnp.isneginf(found), MISSING_ID, positions + first_id)
+    return merge_topk(best, (found, ids), k)
+
+
+@partial(jax.jit, static_argnames=("k", "block_rows", "block_queries"))
+def topk_blocked(
+    queries: Float[Array, "Q D"],
+    database: Float[Array, "N D"],
+    k: int,
+    *,
+    block_rows: int = 16384,
+    block_queries: int = 256,
+    live: Bool[Array, " N"] | None = None,
+) -> TopK:
+    """Finds the k rows of largest inner product with each query, exactly.
+
+    Equal scores are ordered by rising id, whatever the block. A block's shape may
+    change the last bit of a score, as it changes the order of its sum.
+
+    Args:
+      queries: float [Q, D], finite.
+      database: float [N, D], finite, N < 2**31; bfloat16 is summed in float32.
+      k: how many to return, >= 1.
+      block_rows: database rows scored at once; with `block_queries` it sets memory.
+      block_queries: queries scored at once.
+      live: bool [N], False for deleted rows; None means that all are there.
+
+    Returns:
+      Scores float32 [Q, k] and ids int32 [Q, k], sorted by score, then id; score
+      -inf and id -1 where fewer than k rows are live.
+    """
+
+    def search(block: Float[Array, "B D"]) -> TopK:
+        return _scan(block, database, k, min(block_rows, len(database)), live)
+
+    count, dimension = queries.shape
+    if count <= block_queries:
+        return search(queries)
+    padding = -count % block_queries
+    blocks = jnp.pad(queries, ((0, padding), (0, 0)))
+    scores, ids = jax.lax.map(search, blocks.reshape(-1, block_queries, dimension))
+    return scores.reshape(-1, k)[:count], ids.reshape(-1, k)[:count]
+
+
+def _scan(queries, database, k: int, block_rows: int, live) -> TopK:
+    best = empty_topk(len(queries), k)
+    if not block_rows:
+        return best
+    whole = len(database) // block_rows
+
+    def step(best, index):
+        start = index * block_rows
+        take = partial(
+            jax.lax.dynamic_slice_in_dim, start_index=start, slice_size=block_rows
+        )
+        mask = None if live is None else take(live)
+        return extend_topk(best, queries, take(database), start, mask), None
+
+    best, _ = jax.lax.scan(step, best, jnp.arange(whole, dtype=jnp.int32))
+    start = whole * block_rows
+    if start < len(database):
+        mask = None if live is None else live[start:]
+        best = extend_topk(best, queries, database[start:], start, mask)
+    return best

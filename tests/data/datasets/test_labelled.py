@@ -1,0 +1,79 @@
+import pytest
+
+from jaxsim.core.errors import InputError
+from jaxsim.data.datasets import labelled
+from jaxsim.data.image_folder import image_folder
+from jaxsim.data.records import Record
+
+
+def records(text):
+    """Makes records from "name:label:split" words."""
+    return [
+        Record(name=n, content=lambda: b"", label=la or None, split=s or None)
+        for n, la, s in (word.split(":") for word in text.split())
+    ]
+
+
+def names(images):
+    return [record.name for record in images]
+
+
+def test_each_image_queries_the_others():
+    data = labelled.leave_one_out(records("a:x: b:x: c:: d:y:"), name="mine")
+    assert (data.name, names(data.database)) == ("mine", ["a", "b", "c", "d"])
+    assert data.queries is None and data.positives is None
+
+
+def test_one_split_alone():
+    images = records("a:x:train b:x:test c:x:test d:x:")
+    assert names(labelled.leave_one_out(images, name="t", split="test").database) == [
+        "b",
+        "c",
+    ]
+
+
+def test_test_queries_train():
+    data = labelled.query_index(
+        records("a:x:train b:x:test c:y:train d:z:test"), name="mine"
+    )
+    assert names(data.queries) == ["b", "d"]
+    assert names(data.database) == ["a", "c"]
+
+
+def test_a_folder_with_train_and_test(tmp_path):
+    for name in ("train/cat/1.jpg", "train/dog/1.jpg", "test/cat/1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"jpeg")
+    listing = image_folder(tmp_path, splits=True)
+    data = labelled.query_index(listing.records, name="pets")
+    assert [record.label for record in data.queries] == ["cat"]
+    assert [record.label for record in data.database] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    "text, complaint",
+    [
+        ("a:x: b:y:", "2 images and 2 labels, and no label has two"),
+        ("a:: b::", "2 images and 0 labels"),
+        ("a:x:", "no label has two"),
+        ("", "0 images"),
+        ("a:x: a:x:", "listed more than once, the first is 'a'"),
+    ],
+)
+def test_images_that_cannot_find_each_other(text, complaint):
+    with pytest.raises(InputError, match=complaint):
+        labelled.leave_one_out(records(text), name="mine")
+
+
+@pytest.mark.parametrize(
+    "text, complaint",
+    [
+        ("a:x:train b:x:train", "no images of the split 'test'.* train"),
+        ("a:x: b:x:", "the splits found are None"),
+        ("a:x:train b:y:test", "shares a label"),
+        ("a::train b::test", "shares a label"),
+    ],
+)
+def test_splits_that_cannot_be_used(text, complaint):
+    with pytest.raises(InputError, match=complaint):
+        labelled.query_index(records(text), name="mine")

@@ -1,0 +1,57 @@
+"""Config references and overrides: typed, and with errors that say what exists."""
+
+from pathlib import Path
+
+import fiddle as fdl
+import pytest
+
+from jaxsim.core.errors import InputError
+from jaxsim.experiment.config_file import load_config
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+SMVS = str(CONFIGS / "smvs.py")
+
+
+def test_options_reach_the_config():
+    config = load_config(f"{SMVS}:pooling=gem,size_px=320")
+    assert config.model.preprocessing.size_px == 320
+    assert fdl.build(config.model).network.pooling.initial_p == 3.0
+
+
+def test_overrides_change_single_fields():
+    config = load_config(
+        SMVS, ["model.preprocessing.size_px=64", "model.scales=(1.0, 0.5)"]
+    )
+    assert config.model.preprocessing.size_px == 64
+    assert fdl.build(config.model).scales == (1.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    "reference, overrides, message",
+    [
+        ("nowhere.py", [], "no config file"),
+        (f"{SMVS}:poling=gem", [], "no option 'poling'; it has: backbone, pooling"),
+        (f"{SMVS}:pooling=max", [], "expected one of spoc, gem, mac, rmac"),
+        (f"{SMVS}:size_px=big", [], "type int"),
+        (f"{SMVS}:size_px", [], "name=value"),
+        (f"{SMVS}:pooling=gem,whiten=regions", [], "needs pooling=rmac"),
+        (SMVS, ["model.size=3"], "no field 'size'"),
+        (SMVS, ["modell.size=3"], "no part 'modell'"),
+        (SMVS, ["model.preprocessing.size_px=big"], "type int"),
+        (SMVS, ["model"], "name=value"),
+    ],
+)
+def test_wrong_references_say_what_exists(reference, overrides, message):
+    with pytest.raises(InputError, match=message):
+        load_config(reference, overrides)
+
+
+@pytest.mark.parametrize(
+    "source, message",
+    [("def (", "does not parse"), ("x = 1", "no function get_config")],
+)
+def test_files_that_are_not_configs(tmp_path, source, message):
+    path = tmp_path / "broken.py"
+    path.write_text(source)
+    with pytest.raises(InputError, match=message):
+        load_config(str(path))
