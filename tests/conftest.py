@@ -11,10 +11,12 @@ from jaxtyping import install_import_hook
 
 install_import_hook("jaxsim", "beartype.beartype").__enter__()
 
-from pathlib import Path
+# What follows must be imported after the lines above: XLA reads its flags once, and
+# the hook sees only modules that are imported later.
+from pathlib import Path  # noqa: E402
 
-import jax
-import pytest
+import jax  # noqa: E402
+import pytest  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

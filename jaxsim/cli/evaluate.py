@@ -44,11 +44,12 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         write_json(options.json, result.to_json())
     if options.html:
-        write_report(options.html, result, sets, title=f"Evaluation of {options.config}")
+        write_report(
+            options.html, result, sets, title=f"Evaluation of {options.config}"
+        )
 
 
-def write_report(path: str, result, sets, *, title: str) -> None:
-    """Writes the report page of an evaluation and says where."""
+def _write_page(path: str, result, sets, *, title: str) -> None:
     import sys
 
     from jaxsim.report.evaluation_page import evaluation_page
@@ -73,11 +74,9 @@ def show_result(result, rejects, *, quiet: bool = False) -> None:
     if not quiet:
         rows = [[name, f"{value:.3f}"] for name, value in result.metrics.items()]
         print(table(["metric", "value"], rows))
-    timings = result.timings
+    timings = ", ".join(f"{name} {value:g}" for name, value in result.timings.items())
     print(
-        f"{result.data['images']} images at {timings['embed_images_per_s']:g} images/s, "
-        f"{timings['compilations']:g} compilations, on {result.device}",
-        file=sys.stderr,
+        f"{result.data['images']} images on {result.device}: {timings}", file=sys.stderr
     )
     if rejects:
         first = rejects[0]

@@ -27,7 +27,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [header, *rows]
     widths = [max(len(str(line[i])) for line in lines) for i in range(len(header))]
     return "\n".join(
-        "  ".join(str(cell).ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
+        "  ".join(
+            str(cell).ljust(w) for cell, w in zip(line, widths, strict=True)
+        ).rstrip()
         for line in lines
     )
 

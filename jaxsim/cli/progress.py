@@ -21,4 +21,8 @@ def progress_bar(
     from tqdm import tqdm
 
     with tqdm(desc=what, total=total, unit=f" {unit}", smoothing=0.1) as bar:
-        yield lambda count: bar.update(count) and None
+
+        def report(count: int) -> None:
+            bar.update(count)
+
+        yield report

@@ -119,7 +119,7 @@ class PickledDict(dict):
 class PickledType:
     """A number type as pickles spell it: a code, then the byte order."""
 
-    def __init__(self, code: str, *_: bool):
+    def __init__(self, code: str, *_: Any):
         if not re.fullmatch(r"[<>|=]?(b1|[iu][1248]|f[248])", code):
             raise RefusedPickleError(
                 f"the pickle holds an array of type '{code}'; only arrays of numbers "

@@ -61,7 +61,9 @@ class Ranking:
         ids = np.asarray(ids, np.int64)
         missing = ids == MISSING_ID
         scores = np.where(missing, -np.inf, scores).astype(np.float32)
-        order = np.lexsort((np.where(missing, ids.max() + 1, ids), -scores), axis=1)
+        order = np.lexsort(
+            (np.where(missing, np.iinfo(np.int64).max, ids), -scores), axis=1
+        )
         order = order[:, :k]
         return cls(
             np.take_along_axis(ids, order, axis=1),

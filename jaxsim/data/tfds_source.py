@@ -1,10 +1,11 @@
 """Any prepared TensorFlow data set as records, without TensorFlow."""
 
 import functools
+import operator
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, SupportsIndex, overload
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.records import Record
@@ -46,7 +47,7 @@ class TfdsRecords(Sequence[Record]):
         return len(self._examples)
 
     @overload
-    def __getitem__(self, index: int) -> Record: ...
+    def __getitem__(self, index: SupportsIndex) -> Record: ...
 
     @overload
     def __getitem__(self, index: slice) -> list[Record]: ...
@@ -54,6 +55,7 @@ class TfdsRecords(Sequence[Record]):
     def __getitem__(self, index):
         if isinstance(index, slice):
             return [self._record(i) for i in range(*index.indices(len(self)))]
+        index = operator.index(index)
         if not -len(self) <= index < len(self):
             raise IndexError(f"record {index} of {len(self)}")
         return self._record(index % len(self))

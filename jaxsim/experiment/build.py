@@ -48,8 +48,7 @@ def build_model(
     variables = fold_batch_norm(
         load_pretrained(spec.network, file), epsilon=backbone.epsilon
     )
-    folded = copy.deepcopy(config)
-    folded.network.backbone.folded = True
+    folded = folded_config(config)
     spec = fdl.build(folded)
     model = ImageModel(
         module=spec.network,
@@ -59,6 +58,13 @@ def build_model(
         config=config_to_json(folded),
     )
     return _fit(model, spec, fit_records, bars)
+
+
+def folded_config(config: fdl.Config[ModelSpec]) -> fdl.Config[ModelSpec]:
+    """Returns the config of the same model with batch norm folded, as it is stored."""
+    folded = copy.deepcopy(config)
+    folded.network.backbone.folded = True
+    return folded
 
 
 def load_model(folder: Path) -> ImageModel:
@@ -72,8 +78,8 @@ def load_model(folder: Path) -> ImageModel:
         text = path.read_text()
     except OSError as error:
         raise IndexFormatError(
-            f"the model description {path} cannot be read ({error.strerror}). Build the "
-            "index again into a new folder"
+            f"the model description {path} cannot be read ({error.strerror}). Build "
+            "the index again into a new folder"
         ) from error
     spec = fdl.build(config_from_json(text, source=str(path)))
     return ImageModel(

@@ -35,6 +35,16 @@ def load_config(reference: str, overrides: Sequence[str] = ()) -> fdl.Config:
     return config
 
 
+def parse_options(text: str, function: Callable[..., fdl.Config]) -> fdl.Config:
+    """Calls a config function with "option=value,option=value".
+
+    Raises:
+      InputError: no such option, or a value of another type.
+    """
+    options = dict(_split_assignment(item) for item in text.split(",") if item)
+    return function(**_typed_options(function, options, function.__name__))
+
+
 def _split_reference(reference: str) -> tuple[Path, dict[str, str]]:
     file, _, text = reference.partition(".py:")
     path = Path(file + ".py") if text else Path(reference)
@@ -67,14 +77,14 @@ def _import_get_config(path: Path) -> Callable[..., fdl.Config]:
     return module.get_config
 
 
-def _typed_options(get_config, options: dict[str, str], path: Path) -> dict:
+def _typed_options(get_config, options: dict[str, str], source: object) -> dict:
     parameters = inspect.signature(get_config).parameters
     types_of = typing.get_type_hints(get_config)
     typed = {}
     for name, text in options.items():
         if name not in parameters:
             raise InputError(
-                f"{path} has no option '{name}'; it has: {', '.join(parameters)}"
+                f"{source} has no option '{name}'; it has: {', '.join(parameters)}"
             )
         typed[name] = _convert(text, types_of.get(name, str), name)
     return typed

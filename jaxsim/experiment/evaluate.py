@@ -1,7 +1,7 @@
 """Runs an experiment: builds its model, describes its data, judges the rankings."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import fiddle as fdl
@@ -16,10 +16,7 @@ from jaxsim.evaluation.protocols.base import Protocol, queries_of
 from jaxsim.evaluation.result import EvaluationResult, SetResult
 from jaxsim.evaluation.runner import evaluate_set
 from jaxsim.experiment.build import build_model
-from jaxsim.experiment.experiments import (
-    ClassificationExperiment,
-    RetrievalExperiment,
-)
+from jaxsim.experiment.experiments import ClassificationExperiment
 from jaxsim.pipeline.embed import Embedder, Embedding
 from jaxsim.pipeline.model import ImageModel
 from jaxsim.pipeline.rank import rank_all
@@ -53,13 +50,14 @@ def evaluate(
     started = time.perf_counter()
     collection = _Collection(embedder, sets, bars)
     seconds = time.perf_counter() - started
-    results = [_judge(data, experiment.protocol, collection, bars) for data in sets]
+    protocol = experiment.protocol
     result = evaluation_result(
-        results,
-        embedder=embedder,
-        embedding=collection.embedding,
+        [judge(data, protocol, collection.of, bars) for data in sets],
+        model=model,
         source=str(root),
-        embed_s=seconds,
+        images=int(collection.embedding.found.sum()),
+        rejected=len(collection.embedding.rejects),
+        timings=_timings(embedder, collection.embedding, seconds),
     )
     return result, sets, collection.embedding.rejects
 
@@ -78,28 +76,39 @@ class _Collection:
         with bars("embed", len(unique)) as progress:
             self.embedding = embedder.embed(unique, progress)
 
-    def of(self, records: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:
-        """Returns vectors [N, D] and found [N] of some of the images."""
+    def of(self, records: Sequence[Record]) -> Embedding:
+        """Returns the descriptors of some of the images."""
         rows = [self._rows[record.name, record.box] for record in records]
-        return self.embedding.vectors[rows], self.embedding.found[rows]
+        return Embedding(
+            vectors=self.embedding.vectors[rows],
+            found=self.embedding.found[rows],
+            rejects=(),
+        )
 
 
-def _judge(
-    data: RetrievalSet, protocol: Protocol, collection: _Collection, bars: Bars
+def judge(
+    data: RetrievalSet,
+    protocol: Protocol,
+    embedding_of: Callable[[Sequence[Record]], Embedding],
+    bars: Bars,
 ) -> SetResult:
-    database, database_found = collection.of(data.database)
-    queries, queries_found = (
-        (database, database_found)
-        if data.queries is None
-        else collection.of(data.queries)
-    )
+    """Ranks and judges one retrieval set by cosine similarity.
+
+    Args:
+      data: the queries and the database.
+      protocol: which results are right, and what is measured.
+      embedding_of: gives the descriptors of the database and of the queries.
+      bars: shows progress.
+    """
+    database = embedding_of(data.database)
+    queries = database if data.queries is None else embedding_of(data.queries)
 
     def rank(rows):
         return rank_all(
-            queries[rows],
-            database,
-            queries_found=queries_found[rows],
-            database_found=database_found,
+            queries.vectors[rows],
+            database.vectors,
+            queries_found=queries.found[rows],
+            database_found=database.found,
         )
 
     with bars(f"evaluate {data.name}", len(queries_of(data)), "queries") as progress:
@@ -120,38 +129,42 @@ def _classify(
     outcome = evaluate_classification(logits, labels, name=experiment.name)
     result = evaluation_result(
         [outcome],
-        embedder=embedder,
-        embedding=scores,
+        model=embedder.model,
         source=str(root),
-        embed_s=seconds,
+        images=int(scores.found.sum()),
+        rejected=len(scores.rejects),
+        timings=_timings(embedder, scores, seconds),
     )
     return result, [], scores.rejects
+
+
+def _timings(
+    embedder: Embedder, embedding: Embedding, seconds: float
+) -> dict[str, float]:
+    return {
+        "embed_s": round(seconds, 2),
+        "embed_images_per_s": round(len(embedding.found) / seconds, 1),
+        "compilations": float(len(embedder.compiled_shapes)),
+    }
 
 
 def evaluation_result(
     sets: Sequence[SetResult],
     *,
-    embedder: Embedder,
-    embedding: Embedding,
+    model: ImageModel,
     source: str,
-    embed_s: float,
+    images: int,
+    rejected: int,
+    timings: dict[str, float],
 ) -> EvaluationResult:
     """Puts outcomes together with what they were measured with."""
     return EvaluationResult(
         sets=tuple(sets),
-        model=describe_model(embedder.model),
-        data={
-            "source": source,
-            "images": str(int(embedding.found.sum())),
-            "rejected": str(len(embedding.rejects)),
-        },
+        model=describe_model(model),
+        data={"source": source, "images": str(images), "rejected": str(rejected)},
         versions=versions(),
         device=device_name(),
-        timings={
-            "embed_s": round(embed_s, 2),
-            "embed_images_per_s": round(len(embedding.found) / embed_s, 1),
-            "compilations": float(len(embedder.compiled_shapes)),
-        },
+        timings=timings,
     )
 
 

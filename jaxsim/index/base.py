@@ -21,7 +21,7 @@ class Index(Protocol):
         """Returns the number of rows that can be found."""
         ...
 
-    def search(self, queries: Float32[np.ndarray, "Q D"], k: int) -> Ranking:
+    def search(self, queries: np.ndarray, k: int) -> Ranking:
         """Returns the k most similar rows of each query.
 
         Args:
@@ -33,7 +33,7 @@ class Index(Protocol):
         """
         ...
 
-    def add(self, vectors: Float32[np.ndarray, "M D"]) -> Int64[np.ndarray, " M"]:
+    def add(self, vectors: np.ndarray) -> Int64[np.ndarray, " M"]:
         """Appends descriptors and returns their ids.
 
         Raises:
@@ -41,7 +41,7 @@ class Index(Protocol):
         """
         ...
 
-    def delete(self, ids: Int64[np.ndarray, " M"]) -> None:
+    def delete(self, ids: np.ndarray) -> None:
         """Hides rows from all later searches; deleting twice is no error.
 
         Raises:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Int64
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
@@ -44,9 +44,7 @@ class ExactIndex:
       InputError: wrong shape or type, NaN or infinite values.
     """
 
-    def __init__(
-        self, vectors: Float32[np.ndarray, "N D"], *, on_device: bool = True
-    ) -> None:
+    def __init__(self, vectors: np.ndarray, *, on_device: bool = True) -> None:
         if np.ndim(vectors) != 2 or not np.shape(vectors)[1]:
             raise InputError(
                 f"an index is made of vectors [N, D], D >= 1; got {np.shape(vectors)}"
@@ -66,7 +64,7 @@ class ExactIndex:
         """Returns the number of rows that are not deleted."""
         return int(self._live.sum())
 
-    def search(self, queries: Float32[np.ndarray, "Q D"], k: int) -> Ranking:
+    def search(self, queries: np.ndarray, k: int) -> Ranking:
         """Returns the k rows of largest inner product with each query.
 
         Args:
@@ -98,7 +96,7 @@ class ExactIndex:
             jax.block_until_ready(best)
         return tuple(np.asarray(part)[:count] for part in best)
 
-    def add(self, vectors: Float32[np.ndarray, "M D"]) -> Int64[np.ndarray, " M"]:
+    def add(self, vectors: np.ndarray) -> Int64[np.ndarray, " M"]:
         """Appends descriptors and returns their ids.
 
         Args:
@@ -119,7 +117,7 @@ class ExactIndex:
             self._append_block(first + start, vectors[start : start + largest])
         return ids
 
-    def delete(self, ids: Int64[np.ndarray, " M"]) -> None:
+    def delete(self, ids: np.ndarray) -> None:
         """Hides rows from all later searches; deleting twice is no error.
 
         Args:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.files import atomic_write
@@ -83,7 +82,7 @@ class IndexWriter:
     def put(
         self,
         content: str,
-        vector: Float32[np.ndarray, " D"],
+        vector: np.ndarray,
         *,
         height: int,
         width: int,

@@ -26,5 +26,7 @@ def normalise_pixels(
     std: Sequence[float],
 ) -> Float[Array, "B H W 3"]:
     """Returns (pixel - mean) / std, float32; mean and std are in 0..255 units."""
-    centred = images.astype(jnp.float32) - jnp.array(mean, jnp.float32)[None, None, None]
+    centred = (
+        images.astype(jnp.float32) - jnp.array(mean, jnp.float32)[None, None, None]
+    )
     return centred / jnp.array(std, jnp.float32)[None, None, None]

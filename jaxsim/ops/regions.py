@@ -23,7 +23,10 @@ def _extra_cells(
 
 
 def _cell_starts(
-    size: Int32[Array, " B"], side: Int32[Array, " B"], cells: Int32[Array, " B"], n: int
+    size: Int32[Array, " B"],
+    side: Int32[Array, " B"],
+    cells: Int32[Array, " B"],
+    n: int,
 ) -> Int32[Array, "B n"]:
     """First pixels of `cells` equally spaced intervals; the rest are clipped."""
     steps = jnp.arange(n, dtype=jnp.int32)[None, :]

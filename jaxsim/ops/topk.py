@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Float32, Int32
 from jaxsim.core.ranking import MISSING_ID
 from jaxsim.ops.similarity import inner_product
 
-TopK = tuple[Float32[Array, "Q K"], Int32[Array, "Q K"]]
+TopK = tuple[Float32[Array, "Q _K"], Int32[Array, "Q _K"]]
 
 _GROUP = 32
 
@@ -32,7 +32,8 @@ def topk(scores: Float32[Array, "Q N"], k: int) -> TopK:
     rows, width = scores.shape
     groups = width // _GROUP
     if width % _GROUP or groups < 4 * k:
-        return jax.lax.top_k(scores, k)
+        best, positions = jax.lax.top_k(scores, k)
+        return best, positions
     grouped = scores.reshape(rows, groups, _GROUP)
     chosen = jnp.sort(jax.lax.top_k(grouped.max(axis=-1), k)[1], axis=-1)
     candidates = jnp.take_along_axis(grouped, chosen[..., None], axis=1)

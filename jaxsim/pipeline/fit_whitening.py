@@ -74,7 +74,9 @@ def fit_descriptor_whitening(
     rows: dict[int, np.ndarray] = {}
     for batch, output in embedder.apply("pooled", records, lambda _: progress(1)):
         real = batch.real
-        rows.update(zip(batch.ids[real].tolist(), np.asarray(output)[real], strict=True))
+        rows.update(
+            zip(batch.ids[real].tolist(), np.asarray(output)[real], strict=True)
+        )
         progress(int(real.sum()))
     if not rows:
         raise InputError("none of the images to fit the whitening on can be read")

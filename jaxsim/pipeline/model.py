@@ -74,7 +74,9 @@ class ImageModel:
 def _describe(value) -> object:
     """Returns JSON of a nested dataclass, the same under every version of Flax."""
     if not dataclasses.is_dataclass(value):
-        return value if isinstance(value, str | int | float | tuple | None) else str(value)
+        return (
+            value if isinstance(value, str | int | float | tuple | None) else str(value)
+        )
     fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     if isinstance(value, nn.Module):
         # The compute type is the platform's choice: descriptors made in bfloat16 on a

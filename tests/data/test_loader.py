@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import types
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -91,15 +92,15 @@ def test_waiting_images_are_bounded():
 
         return Record(name=str(i), content=read)
 
-    sides = np.random.default_rng(0).integers(20, 90, (200, 2)).tolist()
+    sides = np.random.default_rng(0).integers(20, 90, (400, 2)).tolist()
     records = [make(i, *side) for i, side in enumerate(sides)]
     count = 0
-    for batch in batches(records, SMALL, batch_size=2, num_threads=2):
+    for batch in batches(records, SMALL, batch_size=8, num_threads=2):
         alive -= set(batch.ids.tolist())
         count += 1
     # Four batches may wait, beside two images a thread in the buffer and one at work.
-    assert most <= 4 * 2 + 1 + 2 * 2 + 2
-    assert count <= 100 + 2
+    assert most <= 4 * 8 + 1 + 2 * 2 + 2
+    assert count <= 400 // 8 + 2
 
 
 def test_several_sizes():
@@ -316,7 +317,7 @@ def test_the_process_ends_promptly(how):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "running\n"

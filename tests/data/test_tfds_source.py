@@ -8,6 +8,8 @@ from PIL import Image
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.images import decode
+from jaxsim.data.loader import batches
+from jaxsim.data.preprocess import Preprocessing
 from jaxsim.data.tfds_source import tfds_source
 
 LABELS = ["apple", "pear"]
@@ -80,6 +82,15 @@ def test_it_is_a_sequence(prepared):
     assert [r.name for r in records[1:3]] == [records[1].name, records[2].name]
     with pytest.raises(IndexError):
         records[6]
+
+
+def test_threads_read_the_right_images(prepared):
+    records = tfds_source("tiny_fruit", split="train", data_dir=prepared)
+    preprocessing = Preprocessing(size_px=32)
+    for batch in batches(records, preprocessing, batch_size=3, num_threads=4):
+        for image_id, image in zip(batch.ids, batch.images, strict=True):
+            expected = decode(records[image_id].read())[0, 0]
+            assert (image[:32, :32] == expected).all()
 
 
 def test_names_from_a_field_and_no_labels(prepared):

@@ -41,21 +41,27 @@ def weight(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 def noise_image(size: int) -> np.ndarray:
     """Returns float32 [1, size, size, 3] in [-2, 2]."""
-    return (4 * uniform("image", size * size * 3) - 2).astype(np.float32).reshape(
-        1, size, size, 3
+    return (
+        (4 * uniform("image", size * size * 3) - 2)
+        .astype(np.float32)
+        .reshape(1, size, size, 3)
     )
 
 
-def photo(size: int) -> np.ndarray:
-    """Returns scikit-image's astronaut, float32 [1, size, size, 3] in [-1, 1].
+def photo_pixels(size: int) -> np.ndarray:
+    """Returns scikit-image's astronaut, uint8 [1, size, size, 3].
 
     Args:
       size: at most 256; the photo has half of its resolution, without interpolation.
     """
     from skimage.data import astronaut
 
-    pixels = astronaut()[::2, ::2][:size, :size]
-    return ((pixels.astype(np.float32) - 127) / 128)[None]
+    return astronaut()[::2, ::2][None, :size, :size]
+
+
+def photo(size: int) -> np.ndarray:
+    """Returns the same photo as float32 in [-1, 1]."""
+    return (photo_pixels(size).astype(np.float32) - 127) / 128
 
 
 def sample(maps: np.ndarray, count: int = 300) -> np.ndarray:

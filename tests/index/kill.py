@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from jaxsim.index.storage import IndexStore
@@ -26,20 +27,17 @@ def after() -> stores.Folder:
     return folder
 
 
-def kill_at(step: int, *, late: bool) -> None:
-    """Makes the process kill itself at its n-th file operation, or right after."""
+def kill_at(step: int) -> None:
+    """Makes the process kill itself just before its n-th file operation."""
     done = 0
 
     def counted(operation):
         def call(*args, **kwargs):
             nonlocal done
             done += 1
-            if done == step and not late:
+            if done == step:
                 os.kill(os.getpid(), signal.SIGKILL)
-            result = operation(*args, **kwargs)
-            if done == step and late:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
+            return operation(*args, **kwargs)
 
         return call
 
@@ -60,8 +58,8 @@ def in_child(work) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def killed_update(path: Path, step: int, late: bool) -> None:
-    kill_at(step, late=late)
+def killed_update(path: Path, step: int) -> None:
+    kill_at(step)
     stores.update(path, after())
 
 
@@ -75,7 +73,7 @@ def check(path: Path) -> None:
     assert stores.contents(store) == new
     assert not folder.embedded or not (pending or opened == new), folder.embedded
     named = {path.name for path in path.iterdir()}
-    segments = {f"segment-{n:06d}.{s}" for n in (2,) for s in ("npy", "parquet")}
+    segments = {f"segment-{n:06d}.{s}" for n in (1, 2) for s in ("npy", "parquet")}
     assert named == segments | {"manifest.json", "lock", "pending"}, named
     assert list((path / "pending").iterdir()) == []
     store.verify()
@@ -87,17 +85,16 @@ def main(root: Path) -> None:
         stores.update(root / "start", before())
 
     assert in_child(build) == 0
-    for late in (False, True):
-        for step in range(1, 1000):
-            path = root / f"{step}{late}"
-            shutil.copytree(root / "start", path)
-            code = in_child(lambda: killed_update(path, step, late))  # noqa: B023
-            assert code in (0, -signal.SIGKILL), code
-            assert in_child(lambda: check(path)) == 0, (step, late)  # noqa: B023
-            shutil.rmtree(path)
-            if code == 0:
-                print("steps", step - 1)
-                break
+    for step in range(1, 1000):
+        path = root / str(step)
+        shutil.copytree(root / "start", path)
+        code = in_child(partial(killed_update, path, step))
+        assert code in (0, -signal.SIGKILL), code
+        assert in_child(partial(check, path)) == 0, step
+        shutil.rmtree(path)
+        if code == 0:
+            print("steps", step - 1)
+            break
 
 
 if __name__ == "__main__":

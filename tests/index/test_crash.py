@@ -23,8 +23,7 @@ def test_killed_at_any_step_the_index_is_as_before_or_as_after(tmp_path):
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    steps = [int(line.split()[1]) for line in done.stdout.splitlines()]
-    assert len(steps) == 2 and min(steps) >= 15
+    assert int(done.stdout.split()[1]) >= 15
 
 
 def test_a_full_disk_leaves_the_index_as_it_was(tmp_path, monkeypatch):

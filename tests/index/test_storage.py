@@ -290,8 +290,9 @@ def test_a_second_writer_is_refused(path):
 def test_another_model_is_refused(path):
     with pytest.raises(IndexFormatError, match="model-1.*model-2"):
         IndexStore.open(path, fingerprint="model-2")
-    with pytest.raises(IndexFormatError, match="model-1.*model-2"), IndexWriter.open(
-        path, fingerprint="model-2"
+    with (
+        pytest.raises(IndexFormatError, match="model-1.*model-2"),
+        IndexWriter.open(path, fingerprint="model-2"),
     ):
         pass
 
@@ -354,8 +355,9 @@ def test_a_folder_without_an_index_is_named(tmp_path):
     for path in (tmp_path, tmp_path / "absent"):
         with pytest.raises(IndexFormatError, match="is not an index"):
             IndexStore.open(path)
-        with pytest.raises(IndexFormatError, match="is not an index"), IndexWriter.open(
-            path
+        with (
+            pytest.raises(IndexFormatError, match="is not an index"),
+            IndexWriter.open(path),
         ):
             pass
 
@@ -372,9 +374,9 @@ def test_thousands_of_files_are_planned_in_no_time(path):
         folder.files[f"0/{n}.jpg"] = (str(n), 1, None)
     folder.hashed.clear()
     with IndexWriter.open(path) as writer:
-        start = time.perf_counter()
+        start = time.process_time()
         plan = writer.plan(folder.walk(), folder.hash)
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
         assert len(plan.found) == len(folder.hashed) == 10
         assert plan.to_embed == ()
         writer.commit(plan)

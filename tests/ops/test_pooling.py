@@ -35,9 +35,7 @@ def test_what_lies_in_the_padding_does_not_matter(name):
     pool, _ = POOLINGS[name]
     hostile = jnp.where(MASK[..., None], MAPS, 1e6)
     mask = jnp.asarray(MASK)
-    np.testing.assert_array_equal(
-        pool(jnp.asarray(MAPS), mask), pool(hostile, mask)
-    )
+    np.testing.assert_array_equal(pool(jnp.asarray(MAPS), mask), pool(hostile, mask))
 
 
 @pytest.mark.parametrize("name", POOLINGS)

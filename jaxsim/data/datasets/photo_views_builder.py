@@ -4,12 +4,13 @@ A TFDS builder is a class, so this module imports TFDS at its top, which takes h
 second: import it inside functions only.
 """
 
-import contextlib
 import io
 import itertools
+import logging
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,9 @@ class PhotoViews(tfds.core.GeneratorBasedBuilder):
     """Views of patches of real photographs."""
 
     VERSION = tfds.core.Version(VERSION)
+    # No checksums of downloads: to look for them, TFDS 4.9.10 imports a package that it
+    # does not require (tensorflow/datasets issue 11212).
+    url_infos = None
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -88,7 +92,7 @@ class PhotoViews(tfds.core.GeneratorBasedBuilder):
 
 
 def example(patch: Patch, view: int, *, seed: int) -> dict[str, Any]:
-    """Renders one view of a patch, every second one half hidden.
+    """Renders one view of a patch, every second one partly hidden.
 
     Args:
       patch: the instance.
@@ -119,13 +123,25 @@ def build(data_dir: Path, config: PhotoViewsConfig) -> Path:
     Returns:
       The folder that holds `dataset_info.json`.
     """
-    builder = PhotoViews(data_dir=data_dir, config=config, file_format="array_record")
     offline = tfds.download.DownloadConfig(try_download_gcs=False)
-    # TFDS prints, and shows bars of its own next to ours.
+    with _quiet():
+        builder = PhotoViews(
+            data_dir=data_dir, config=config, file_format="array_record"
+        )
+        builder.download_and_prepare(download_config=offline)
+    return Path(builder.data_dir)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps TFDS from printing, warning and showing bars of its own next to ours."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     tfds.disable_progress_bar()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare(download_config=offline)
+        with redirect_stdout(io.StringIO()):
+            yield
     finally:
         tfds.enable_progress_bar()
-    return Path(builder.data_dir)
+        logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""Photographs a patch once more: from the side, nearer, darker, blurred, half hidden.
+"""Photographs a patch once more: from the side, nearer, darker, blurred, partly hidden.
 
 A view shows its patch as a flat print before an out-of-focus background. Nothing
 around the patch is shown, so that views of neighbouring patches share no content.
@@ -16,10 +16,10 @@ SCALES = (0.6, 1.7)
 SIDES_PX = (176, 256)
 MAX_SHIFT_FRAC = 0.12
 MAX_TILT_FRAC = 0.14
-# Where an occluder's middle lies, from the middle of the frame, and its radius, both
-# as parts of the frame: it hides 10 to 30 % and not the middle itself.
-OCCLUDER_DISTANCES = (0.28, 0.45)
-OCCLUDER_RADII = (0.2, 0.36)
+# Distance of an occluder from the middle of the image, in parts of its sides, and its
+# radius, in parts of the way to where the middle of a shifted patch may be.
+OCCLUDER_DISTANCES = (0.45, 0.75)
+OCCLUDER_RADII = (0.75, 1.0)
 # A background of so few pixels shows colours but nothing to recognise.
 BACKGROUND_SIZE = (16, 16)
 
@@ -95,7 +95,7 @@ def _draw_corners(
     angle = np.deg2rad(random.uniform(-MAX_ROTATION_DEG, MAX_ROTATION_DEG))
     square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2
     tilted = square + random.uniform(-MAX_TILT_FRAC, MAX_TILT_FRAC, (4, 2))
-    tilted -= homography(square, tilted)[:2, 2]  # where the middle went
+    tilted -= homography(square, tilted)[:2, 2]  # back to where the middle was
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     side = scale * np.sqrt(frame.prod())
     shift = random.uniform(-MAX_SHIFT_FRAC, MAX_SHIFT_FRAC, 2)
@@ -106,10 +106,11 @@ def _draw_polygon(
     random: np.random.Generator, frame: Float[np.ndarray, "2"]
 ) -> Float[np.ndarray, "P 2"]:
     corners = int(random.integers(4, 8))
-    direction = random.uniform(0, 2 * np.pi)
-    middle = 0.5 + random.uniform(*OCCLUDER_DISTANCES) * _unit(direction)
-    angles = np.sort(random.uniform(0, 2 * np.pi, corners))
-    radius = random.uniform(*OCCLUDER_RADII)
+    distance = random.uniform(*OCCLUDER_DISTANCES)
+    middle = 0.5 + distance * _unit(random.uniform(0, 2 * np.pi))
+    max_radius = distance - np.sqrt(2) * MAX_SHIFT_FRAC
+    radius = random.uniform(*OCCLUDER_RADII) * max_radius
+    angles = (np.arange(corners) + random.uniform(0, 1, corners)) / corners * 2 * np.pi
     return frame * (middle + radius * np.stack([_unit(angle) for angle in angles]))
 
 

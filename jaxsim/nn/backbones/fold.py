@@ -10,7 +10,7 @@ Tree = Mapping[str, Any]
 
 def fold_batch_norm(
     variables: Mapping[str, Tree], *, epsilon: float
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Tree]:
     """Rewrites variables for the same network with `folded=True`.
 
     Every group of a convolution "conv" and a batch norm "norm" becomes a "conv" with

@@ -20,26 +20,31 @@ from jaxsim.ops.convolution import convolution
 Norm = Literal["frozen", "batch"]
 
 
-def strided(valid: Int32[Array, "B 2"] | None, stride: int) -> Int32[Array, "B 2"] | None:
+def strided(
+    valid: Int32[Array, "B 2"] | None, stride: int
+) -> Int32[Array, "B 2"] | None:
     """Returns how many cells a layer of this stride makes of the valid ones."""
     return None if valid is None else (valid + stride - 1) // stride
 
 
 def max_pool(features: Features, *, window: int, stride: int, low: int) -> Features:
-    """Takes maxima over windows of non-negative maps; zeros lie beyond the border.
+    """Takes maxima over windows of non-negative maps.
 
     Args:
       features: maps whose values are >= 0, as after a ReLU.
       window: side of the square window.
       stride: step between windows.
-      low: zeros before the first row and column; `window - 1 - low` follow the last.
+      low: cells of padding before the first row and column; `window - 1 - low` follow
+        the last.
     """
-    high = window - 1 - low
-    maxima = nn.max_pool(
+    pad = (low, window - 1 - low)
+    maxima = jax.lax.reduce_window(
         features.masked_map(),
-        (window, window),
-        strides=(stride, stride),
-        padding=((low, high), (low, high)),
+        -jnp.inf,
+        jax.lax.max,
+        (1, window, window, 1),
+        (1, stride, stride, 1),
+        ((0, 0), pad, pad, (0, 0)),
     )
     return Features(maxima, strided(features.valid, stride))
 

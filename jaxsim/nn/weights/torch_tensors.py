@@ -8,7 +8,7 @@ from functools import partial
 from operator import index
 from typing import Any
 
-import ml_dtypes
+import jax.numpy as jnp
 import numpy as np
 
 from jaxsim.core.errors import WeightsError
@@ -18,7 +18,7 @@ DTYPES: Mapping[str, np.dtype] = {
     "Double": np.dtype(np.float64),
     "Float": np.dtype(np.float32),
     "Half": np.dtype(np.float16),
-    "BFloat16": np.dtype(ml_dtypes.bfloat16),
+    "BFloat16": np.dtype(jnp.bfloat16),
     "Long": np.dtype(np.int64),
     "Int": np.dtype(np.int32),
     "Short": np.dtype(np.int16),
@@ -28,8 +28,15 @@ DTYPES: Mapping[str, np.dtype] = {
 }
 
 
+class _Sealed:
+    """Something that a pickle may make, but not set attributes of."""
+
+    def __setstate__(self, state: Any) -> None:
+        raise WeightsError("its pickle changes tensors in a way that is not read.")
+
+
 @dataclass
-class Storage:
+class Storage(_Sealed):
     """A run of numbers that tensors share; `array` is filled in after unpickling."""
 
     dtype: np.dtype
@@ -71,7 +78,7 @@ class Storages(dict[str, Storage]):
 
 
 @dataclass(frozen=True)
-class Tensor:
+class Tensor(_Sealed):
     """A strided view of a storage; counts in numbers, not bytes."""
 
     storage: Storage

@@ -92,6 +92,19 @@ def test_tensors_stay_in_their_storage(tmp_path, shape, stride, offset):
         read_state_dict(path)
 
 
+@pytest.mark.parametrize("form", ["storage", "tensor"])
+def test_a_pickle_cannot_change_a_tensor_after_the_checks(tmp_path, form):
+    stored = storage("Float", "0", 6)
+    if form == "storage":
+        stored += mapping(size=value(2**40)) + b"b"
+    changed = tensor(stored, (6,), (1,))
+    if form == "tensor":
+        changed += mapping(shape=value((2**40,))) + b"b"
+    path = write_zip(tmp_path / "a.pth", mapping(w=changed), {"0": SIX})
+    with pytest.raises(WeightsError, match="changes tensors"):
+        read_state_dict(path)
+
+
 @pytest.mark.parametrize("size", [5, 7, -6, 2**62, "6", None])
 def test_storages_have_the_announced_size(tmp_path, size):
     body = mapping(w=tensor(storage("Float", "0", size), (1,), (1,)))
@@ -167,12 +180,12 @@ def test_damaged_files_give_one_error(tmp_path, file):
     good = (GOLDEN / file).read_bytes()
     random = np.random.default_rng(0)
     path = tmp_path / "a.pth"
-    for cut in random.integers(0, len(good) - 1, 100):
+    for cut in random.integers(0, len(good) - 1, 40):
         path.write_bytes(good[:cut])
         with pytest.raises(WeightsError, match="cannot read"):
             read_state_dict(path)
     errors = 0
-    for _ in range(300):
+    for _ in range(150):
         damaged = np.frombuffer(good, np.uint8).copy()
         places = random.integers(0, min(len(good), 3000), random.integers(1, 4))
         damaged[places] = random.integers(0, 256, len(places))
@@ -181,7 +194,7 @@ def test_damaged_files_give_one_error(tmp_path, file):
             read_state_dict(path)
         except WeightsError:
             errors += 1
-    assert errors > 100
+    assert errors > 50
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""Embed photos and make them searchable, or bring an index up to date.
+
+Run again, it embeds only new and changed files and drops removed ones. Interrupted at
+any moment, the index stays as it was, and the next run goes on from there. Files that
+cannot be used are listed with reasons in rejects.csv inside the index.
+
+PHOTOS is a folder (subfolders become labels), a .csv manifest with a column "path", or
+a prepared TFDS data set as tfds:NAME:SPLIT.
+
+examples:
+  jaxsim index ~/Photos --out photos.index
+  jaxsim index shop.csv --out shop.index --model pooling=gem,size_px=320
+  jaxsim index tfds:food101:train --out food.index --batch-size 64
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's options."""
+    from jaxsim.cli.options import add_model
+
+    parser.add_argument("photos", metavar="PHOTOS", help="what to index")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the index")
+    add_model(parser)
+    parser.add_argument("--json", metavar="FILE", help="write what was done; - prints")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Indexes and says what was done."""
+    import dataclasses
+    import sys
+    import time
+
+    from jaxsim.cli.options import model_config
+    from jaxsim.cli.output import printable, write_json
+    from jaxsim.cli.progress import progress_bar
+    from jaxsim.data.sources import open_source
+    from jaxsim.experiment.indexing import index_images
+    from jaxsim.pipeline.update import REJECTS_FILE
+
+    started = time.perf_counter()
+    records, unfollowed = open_source(options.photos)
+    report = index_images(
+        options.out,
+        records,
+        source=_absolute(options.photos),
+        model=model_config(options.model),
+        rejects=unfollowed,
+        batch_size=options.batch_size,
+        bars=progress_bar,
+    )
+    seconds = time.perf_counter() - started
+    print(
+        f"{options.out}: {report.images} images ({report.kept} kept, "
+        f"{report.embedded} embedded, {report.reused} known under another name or "
+        f"time, {report.removed} old rows removed) in {seconds:.1f} s, "
+        f"{report.compilations} compilations",
+        file=sys.stderr,
+    )
+    if report.rejects:
+        first = report.rejects[0]
+        print(
+            f"{len(report.rejects)} files were skipped, the first: "
+            f"{printable(first.name)} ({first.reason}); all are listed in "
+            f"{options.out / REJECTS_FILE}",
+            file=sys.stderr,
+        )
+    if options.json:
+        facts = dataclasses.asdict(report) | {"rejects": len(report.rejects)}
+        write_json(options.json, {**facts, "seconds": round(seconds, 2)})
+
+
+def _absolute(photos: str) -> str:
+    """Returns the source so that it can be found from another working folder."""
+    if not photos.startswith("tfds:"):
+        return str(Path(photos).expanduser().resolve())
+    name, _, split = photos.removeprefix("tfds:").rpartition(":")
+    return f"tfds:{Path(name).resolve() if Path(name).is_dir() else name}:{split}"

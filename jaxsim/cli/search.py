@@ -1,0 +1,105 @@
+"""Find the photos of an index most similar to some queries.
+
+Scores are cosine similarities: 1 is the same picture. Results come as a table, as JSON,
+or as a page with pictures.
+
+examples:
+  jaxsim search photos.index query.jpg
+  jaxsim search photos.index a.jpg b.jpg --k 20 --html answer.html
+  jaxsim search photos.index --folder queries/ --json answer.json
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the command's options."""
+    parser.add_argument("index", type=Path, metavar="INDEX", help="folder of the index")
+    parser.add_argument("queries", nargs="*", metavar="QUERY", help="image files")
+    parser.add_argument("--folder", help="take all images of a folder as queries")
+    parser.add_argument("--k", type=int, default=10, help="results per query")
+    parser.add_argument("--json", metavar="FILE", help="write the results; - prints")
+    parser.add_argument("--html", metavar="FILE", help="write a page with pictures")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Searches and shows the results in the form that was asked for."""
+    import sys
+
+    from jaxsim.cli.output import printable, write_json
+    from jaxsim.core.errors import InputError
+    from jaxsim.data.sources import open_source
+    from jaxsim.experiment.indexing import open_engine
+
+    sources = [*options.queries, *([options.folder] if options.folder else [])]
+    if not sources:
+        raise InputError("give at least one query image, or --folder FOLDER")
+    queries = [record for text in sources for record in open_source(text)[0]]
+    engine = open_engine(options.index)
+    ranking, rejects = engine.search(queries, options.k)
+    for reject in rejects:
+        print(f"skipped {printable(reject.name)}: {reject.reason}", file=sys.stderr)
+    if len(rejects) == len(queries):
+        raise InputError("none of the queries can be used")
+    answers = _answers(queries, ranking, engine.store.rows)
+    if options.json:
+        write_json(options.json, {"index": str(options.index), "queries": answers})
+    if options.html:
+        _write_page(options.html, queries, ranking, engine)
+    if not options.json and not options.html:
+        _print_tables(answers)
+
+
+def _answers(queries, ranking, rows) -> list[dict]:
+    return [
+        {
+            "query": query.name,
+            "results": [
+                {
+                    "rank": rank,
+                    "id": int(i),
+                    "name": rows[i].name,
+                    "label": rows[i].label,
+                    "score": round(float(score), 6),
+                }
+                for rank, (i, score) in enumerate(zip(ids, scores, strict=True), 1)
+                if i >= 0
+            ],
+        }
+        for query, ids, scores in zip(queries, ranking.ids, ranking.scores, strict=True)
+    ]
+
+
+def _print_tables(answers: list[dict]) -> None:
+    from jaxsim.cli.output import printable, table
+
+    for answer in answers:
+        print(printable(answer["query"]))
+        rows = [
+            [str(hit["rank"]), f"{hit['score']:.3f}", printable(hit["name"])]
+            for hit in answer["results"]
+        ]
+        print(table(["rank", "score", "image"], rows), end="\n\n")
+
+
+def _write_page(path: str, queries, ranking, engine) -> None:
+    import sys
+
+    from jaxsim.experiment.evaluate import describe_model
+    from jaxsim.report.page import write_page
+    from jaxsim.report.search_page import search_page
+
+    page = search_page(
+        queries,
+        ranking,
+        engine.images,
+        title="Similar images",
+        info={
+            "index": str(engine.store.path),
+            "images": str(len(engine.store)),
+            **describe_model(engine.embedder.model),
+        },
+    )
+    write_page(path, page)
+    print(f"page: {path}", file=sys.stderr)

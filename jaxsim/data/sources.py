@@ -1,0 +1,46 @@
+"""Where a collection is, as the command line says it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxsim.core.errors import InputError
+from jaxsim.data.csv_manifest import csv_manifest
+from jaxsim.data.image_folder import image_folder
+from jaxsim.data.records import Record
+from jaxsim.data.rejects import Reject
+from jaxsim.data.tfds_source import tfds_source
+
+
+def open_source(text: str) -> tuple[Sequence[Record], list[Reject]]:
+    """Opens a folder, a manifest, a TFDS split, or a single image.
+
+    Args:
+      text: a folder of images; a .csv manifest; "tfds:NAME_OR_FOLDER:SPLIT"; or an
+        image file.
+
+    Returns:
+      The records, and paths that could not be followed.
+
+    Raises:
+      InputError: there is no such thing, or it holds no images.
+    """
+    if text.startswith("tfds:"):
+        name, _, split = text.removeprefix("tfds:").rpartition(":")
+        if not name:
+            raise InputError(
+                f"'{text}' names no split: write tfds:NAME:SPLIT, such as "
+                "tfds:food101:train"
+            )
+        return tfds_source(name, split=split), []
+    path = Path(text).expanduser()
+    if path.is_dir():
+        listing = image_folder(path)
+        return listing.records, listing.rejects
+    if not path.exists():
+        raise InputError(
+            f"there is no '{text}'. Give a folder of images, a .csv manifest, an image "
+            "file, or tfds:NAME:SPLIT"
+        )
+    if path.suffix.lower() == ".csv":
+        return csv_manifest(path), []
+    return [Record(name=path.name, content=path)], []

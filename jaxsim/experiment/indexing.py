@@ -1,0 +1,121 @@
+"""Opens or creates an index together with the model that belongs to it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import fiddle as fdl
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.progress import Bars, no_bars
+from jaxsim.data.records import Record
+from jaxsim.data.rejects import Reject
+from jaxsim.experiment.build import build_model, folded_config, load_model
+from jaxsim.experiment.descriptors import descriptor_config
+from jaxsim.experiment.model_spec import ModelSpec
+from jaxsim.experiment.serialisation import config_to_json
+from jaxsim.index.manifest import MANIFEST
+from jaxsim.index.storage import IndexStore
+from jaxsim.pipeline.embed import Embedder
+from jaxsim.pipeline.model import CONFIG_FILE, ImageModel
+from jaxsim.pipeline.search import SearchEngine
+from jaxsim.pipeline.update import UpdateReport, update_index
+
+MODEL_FOLDER = "model"
+FEWEST_TO_WHITEN = 200
+MOST_TO_FIT = 500
+
+
+def default_model(num_images: int) -> fdl.Config[ModelSpec]:
+    """Returns the descriptor used where none is asked for.
+
+    Lite0 with R-MAC; its regions are whitened on the collection itself if that has at
+    least 200 images, because fewer do not span 512 dimensions safely.
+    """
+    whiten = "regions" if num_images >= FEWEST_TO_WHITEN else "none"
+    return descriptor_config(pooling="rmac", whiten=whiten)
+
+
+def fit_sample(records: Sequence[Record]) -> list[Record]:
+    """Returns up to 500 images, evenly spaced, to fit whitening on."""
+    step = -(-len(records) // MOST_TO_FIT)
+    return [records[i] for i in range(0, len(records), step)]
+
+
+def index_images(
+    path: Path,
+    records: Sequence[Record],
+    *,
+    source: str,
+    model: fdl.Config[ModelSpec] | None = None,
+    fit_records: Sequence[Record] | None = None,
+    rejects: Sequence[Reject] = (),
+    batch_size: int = 16,
+    bars: Bars = no_bars,
+) -> UpdateReport:
+    """Creates an index, or brings one up to date.
+
+    Args:
+      path: folder of the index.
+      records: the collection as it is now.
+      source: where the collection is.
+      model: what describes images; by default the index's own, or for a new index
+        `default_model`.
+      fit_records: images that the whitening of a new index is fitted on, once; by
+        default up to 500 of the collection, evenly spaced.
+      rejects: paths that never became records.
+      batch_size: images per program run.
+      bars: shows progress.
+
+    Raises:
+      InputError: the images cannot be used, or the index was made by another model.
+      IndexFormatError: the index is damaged.
+    """
+    folder = path / MODEL_FOLDER
+    fresh = None
+    if not (path / MANIFEST).exists():
+        config = model or default_model(len(records))
+        fresh = build_model(config, fit_records or fit_sample(records), bars=bars)
+        fresh.save(folder)
+        IndexStore.create(
+            path,
+            dimension=fresh.dimension,
+            fingerprint=fresh.fingerprint,
+            info={"source": source},
+        )
+    elif model is not None:
+        _refuse_other_model(folder / CONFIG_FILE, model)
+
+    def open_embedder() -> Embedder:
+        opened = fresh or _model_of(path)
+        return Embedder(opened, batch_size=batch_size)
+
+    return update_index(
+        path, records, open_embedder, source=source, rejects=rejects, bars=bars
+    )
+
+
+def open_engine(path: Path, *, batch_size: int = 16) -> SearchEngine:
+    """Opens an index for search.
+
+    Raises:
+      IndexFormatError: there is no index, it is damaged, or its model is.
+    """
+    store = IndexStore.open(path)
+    return SearchEngine(
+        store, Embedder(load_model(path / MODEL_FOLDER), batch_size=batch_size)
+    )
+
+
+def _model_of(path: Path) -> ImageModel:
+    model = load_model(path / MODEL_FOLDER)
+    IndexStore.open(path, fingerprint=model.fingerprint)
+    return model
+
+
+def _refuse_other_model(stored: Path, wanted: fdl.Config[ModelSpec]) -> None:
+    if stored.exists() and stored.read_text() == config_to_json(folded_config(wanted)):
+        return
+    raise InputError(
+        f"the index {stored.parent.parent} was made by another model than the one "
+        "asked for; leave --model away to add to it, or choose another --out"
+    )

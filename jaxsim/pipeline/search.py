@@ -1,0 +1,77 @@
+"""Answers queries from an index."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from jaxsim.core.ranking import MISSING_ID, Ranking
+from jaxsim.data.records import Record
+from jaxsim.data.rejects import Reject
+from jaxsim.data.sources import open_source
+from jaxsim.index.exact import ExactIndex
+from jaxsim.index.storage import IndexStore
+from jaxsim.pipeline.embed import Embedder
+
+
+@dataclass(frozen=True)
+class SearchEngine:
+    """An index with the model that made it.
+
+    Attributes:
+      store: the index on disk.
+      embedder: applies the index's own model to queries.
+
+    Raises:
+      IndexFormatError: the model is not the one that made the index.
+    """
+
+    store: IndexStore
+    embedder: Embedder
+
+    def __post_init__(self):
+        self.store.check_fingerprint(self.embedder.model.fingerprint)
+
+    @cached_property
+    def _index(self) -> ExactIndex:
+        return self.store.exact()
+
+    def search(
+        self, queries: Sequence[Record], k: int
+    ) -> tuple[Ranking, tuple[Reject, ...]]:
+        """Returns the k most similar images of each query.
+
+        Args:
+          queries: images.
+          k: results per query; missing (id -1) beyond the size of the index.
+
+        Returns:
+          A ranking whose ids are the index's row numbers; and the queries that cannot
+          be used, whose results are all missing.
+        """
+        embedding = self.embedder.embed(queries)
+        ids = np.full((len(queries), k), MISSING_ID, np.int64)
+        scores = np.full((len(queries), k), -np.inf, np.float32)
+        found = np.flatnonzero(embedding.found)
+        if len(found):
+            answer = self._index.search(embedding.vectors[found], k)
+            ids[found], scores[found] = answer.ids, answer.scores
+        return Ranking(ids, scores), embedding.rejects
+
+    @cached_property
+    def images(self) -> list[Record]:
+        """The images of all stored rows; reading one fails if it is gone since."""
+        source = str(self.store.manifest.info["source"])
+        root = Path(source)
+        if root.is_dir():
+            return [
+                Record(name=row.name, content=root / row.name, label=row.label)
+                for row in self.store.rows
+            ]
+        by_name = {record.name: record for record in open_source(source)[0]}
+        return [
+            by_name.get(row.name, Record(name=row.name, content=root / row.name))
+            for row in self.store.rows
+        ]

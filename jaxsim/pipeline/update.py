@@ -1,0 +1,161 @@
+"""Brings an index up to date with a collection of images."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.files import content_hash
+from jaxsim.core.progress import Bars, no_bars
+from jaxsim.data.records import Record
+from jaxsim.data.rejects import Reject, write_rejects
+from jaxsim.index.images import ImageFile
+from jaxsim.index.update import Plan
+from jaxsim.index.writer import IndexWriter
+from jaxsim.pipeline.embed import Embedder
+
+REJECTS_FILE = "rejects.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateReport:
+    """What an update did.
+
+    Attributes:
+      images: rows of the index afterwards.
+      kept: files that had not changed.
+      embedded: images that went through the network.
+      reused: files that are new here but whose content was known already.
+      removed: rows of files that are gone or changed.
+      rejects: files that were skipped, with reasons.
+      compilations: programs compiled or fetched from the compilation cache.
+    """
+
+    images: int
+    kept: int
+    embedded: int
+    reused: int
+    removed: int
+    rejects: tuple[Reject, ...]
+    compilations: int
+
+
+def update_index(
+    path: Path,
+    records: Sequence[Record],
+    open_embedder: Callable[[], Embedder],
+    *,
+    source: str,
+    rejects: Sequence[Reject] = (),
+    bars: Bars = no_bars,
+) -> UpdateReport:
+    """Embeds new and changed images, drops removed ones, and commits in one step.
+
+    Killed at any moment, the index is as before or as after; vectors computed so far
+    are used by the next run.
+
+    Args:
+      path: folder of an existing index.
+      records: the collection as it is now.
+      open_embedder: loads the index's model; called only if something must be embedded.
+      source: where the collection is, for finding its pictures later.
+      rejects: paths that never became records.
+      bars: shows progress.
+
+    Raises:
+      InputError: no image can be used, another process is writing, or the disk is full.
+      IndexFormatError: the index is damaged or of another model.
+    """
+    with bars("list", len(records), "files") as progress:
+        files, unreadable = _list_files(records, progress)
+    by_name = {record.name: record for record in records}
+    with IndexWriter.open(path) as writer:
+        plan = writer.plan(files, lambda file: _content(by_name[file.name]))
+        skipped = [*rejects, *unreadable]
+        skipped += [Reject(name=f.name, reason=why) for f, why in plan.unreadable]
+        embedder, broken = _embed(writer, plan, by_name, open_embedder, bars)
+        skipped += [
+            Reject(name=file.name, reason=broken[content])
+            for file, content in plan.found
+            if content in broken
+        ]
+        added = sum(content not in broken for _, content in plan.found)
+        if not len(plan.kept) and not added:
+            write_rejects(path / REJECTS_FILE, skipped)
+            raise InputError(
+                f"none of the {len(records)} images in {source} can be used; see "
+                f"{path / REJECTS_FILE} for the reasons"
+            )
+        store = writer.commit(plan, rejected=broken, source=source)
+        write_rejects(path / REJECTS_FILE, skipped)
+    return UpdateReport(
+        images=len(store),
+        kept=len(plan.kept),
+        embedded=len(plan.to_embed) - len(broken),
+        reused=added - (len(plan.to_embed) - len(broken)),
+        removed=len(plan.removed),
+        rejects=tuple(skipped),
+        compilations=len(embedder.compiled_shapes) if embedder else 0,
+    )
+
+
+def _list_files(
+    records: Sequence[Record], progress: Callable[[int], None]
+) -> tuple[list[ImageFile], list[Reject]]:
+    files, unreadable = [], []
+    for record in records:
+        try:
+            files.append(_file_of(record))
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror or error}"
+            unreadable.append(Reject(name=record.name, reason=reason))
+        progress(1)
+    return files, unreadable
+
+
+def _file_of(record: Record) -> ImageFile:
+    """Returns what tells a changed image from an unchanged one.
+
+    Images that are not files have no time of change; their content stands in for it.
+    """
+    if isinstance(record.content, Path):
+        status = record.content.stat()
+        size, changed = status.st_size, status.st_mtime_ns
+    else:
+        data = record.read()
+        size, changed = len(data), int(content_hash(data)[:15], 16)
+    return ImageFile(
+        name=record.name, size_bytes=size, mtime_ns=changed, label=record.label
+    )
+
+
+def _content(record: Record) -> str:
+    """Returns the hash of what the network will see: the file, and its box."""
+    box = b"" if record.box is None else repr(record.box).encode()
+    return content_hash(record.read() + box)
+
+
+def _embed(
+    writer: IndexWriter,
+    plan: Plan,
+    by_name: dict[str, Record],
+    open_embedder: Callable[[], Embedder],
+    bars: Bars,
+) -> tuple[Embedder | None, dict[str, str]]:
+    """Puts the vectors that are missing; returns {content: reason} of rejects."""
+    if not plan.to_embed:
+        return None, {}
+    embedder, broken = open_embedder(), {}
+    contents = [content for content, _ in plan.to_embed]
+    chosen = [by_name[file.name] for _, file in plan.to_embed]
+    with bars("embed", len(chosen)) as progress:
+
+        def on_reject(reject: Reject) -> None:
+            broken[contents[reject.id or 0]] = reject.reason
+            progress(1)
+
+        for ids, vectors in embedder.describe(chosen, on_reject):
+            for row, vector in zip(ids.tolist(), vectors, strict=True):
+                writer.put(contents[row], vector)
+            progress(len(ids))
+    return embedder, broken

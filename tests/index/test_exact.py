@@ -1,0 +1,58 @@
+import jax
+import numpy as np
+import pytest
+
+from jaxsim.core.errors import InputError
+from jaxsim.index import exact
+from jaxsim.index.exact import ExactIndex
+
+
+def whole_numbers(shape, seed):
+    """Floats whose sums are exact, so that ties are real in every order of adding."""
+    return np.random.default_rng(seed).integers(-3, 3, shape).astype(np.float32)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(exact, "_BLOCK_ROWS", 256)
+    monkeypatch.setattr(exact, "BLOCK_QUERIES", 4)
+
+
+@pytest.mark.parametrize("parts", [[1000], [300, 700], [1, 256, 500, 243]])
+def test_many_blocks_are_one_stable_sort(small_blocks, parts):
+    vectors, queries = whole_numbers((1000, 6), 0), whole_numbers((9, 6), 1)
+    index = ExactIndex(vectors[:0])
+    for end, count in zip(np.cumsum(parts), parts, strict=True):
+        index.add(vectors[end - count : end])
+    gone = np.arange(0, 1000, 7)
+    index.delete(gone)
+    scores = queries @ vectors.T
+    scores[:, gone] = -np.inf
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :50]
+    np.testing.assert_array_equal(index.search(queries, 50).ids, expected)
+
+
+def test_a_mapped_file_is_searched_in_place(tmp_path, small_blocks):
+    if jax.default_backend() != "cpu":
+        pytest.skip("rows are copied to an accelerator")
+    np.save(tmp_path / "v.npy", whole_numbers((512, 16), 0))
+    vectors = np.load(tmp_path / "v.npy", mmap_mode="r")
+    index = ExactIndex(vectors)
+    addresses = [block.padded.unsafe_buffer_pointer() for block in index._blocks]
+    assert addresses == [vectors[start:].ctypes.data for start in (0, 256)]
+
+
+def test_few_shapes_are_compiled():
+    for rows in (3, 100, 256):
+        for queries in (5, 7, 8):
+            vectors = whole_numbers((rows, 11), 0)
+            ExactIndex(vectors).search(vectors[:1].repeat(queries, 0), 2)
+    before = exact._extend._cache_size()
+    ExactIndex(whole_numbers((200, 11), 0)).search(whole_numbers((6, 11), 0), 2)
+    assert exact._extend._cache_size() == before
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 0)])
+def test_vectors_without_a_dimension_are_refused(shape):
+    with pytest.raises(InputError, match=r"vectors \[N, D\]"):
+        ExactIndex(np.zeros(shape, np.float32))

@@ -1,0 +1,109 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsim.ops.topk import merge_topk, topk, topk_blocked
+
+
+def ranked(scores, k):
+    """Sorts by falling score, then rising id, in plain Python."""
+    ids = [sorted(range(len(row)), key=lambda i: (-row[i], i))[:k] for row in scores]
+    return np.take_along_axis(np.asarray(scores), np.array(ids), 1), np.array(ids)
+
+
+def whole_numbers(shape, high, seed=0):
+    """Floats whose sums are exact, so that ties are real in every order of adding."""
+    return np.random.default_rng(seed).integers(-high, high, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("width", [1, 40, 512, 4096])
+@pytest.mark.parametrize("high", [2, 10**6])
+def test_topk_is_a_stable_sort(width, high):
+    scores = whole_numbers((3, width), high)
+    k = min(width, 9)
+    found, positions = jax.jit(partial(topk, k=k))(scores)
+    expected, ids = ranked(scores, k)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(positions, ids)
+
+
+def test_topk_of_few_finite_scores_starts_with_them():
+    scores = np.full((1, 4096), -np.inf, np.float32)
+    scores[0, [4000, 17, 18]] = [1, 1, 2]
+    found, positions = topk(jnp.array(scores), 8)
+    assert positions[0, :3].tolist() == [18, 17, 4000]
+    assert np.isneginf(found[0, 3:]).all()
+
+
+def test_merge_takes_ties_from_the_lower_ids():
+    lower = jnp.array([[3.0, 1.0]]), jnp.array([[7, 2]], jnp.int32)
+    higher = jnp.array([[3.0, 2.0]]), jnp.array([[8, 9]], jnp.int32)
+    scores, ids = merge_topk(lower, higher, 3)
+    assert scores.tolist() == [[3, 3, 2]]
+    assert ids.tolist() == [[7, 8, 9]]
+
+
+@pytest.mark.parametrize("block_rows", [1, 7, 100, 300])
+def test_blocked_search_is_a_stable_sort_for_every_block(block_rows):
+    queries, database = whole_numbers((5, 4), 3), whole_numbers((100, 4), 3, seed=1)
+    scores, ids = topk_blocked(
+        queries, database, 12, block_rows=block_rows, block_queries=2
+    )
+    expected, rows = ranked(queries @ database.T, 12)
+    np.testing.assert_array_equal(scores, expected)
+    np.testing.assert_array_equal(ids, rows)
+
+
+def test_wide_blocks_agree_with_a_sort():
+    queries, database = whole_numbers((2, 4), 9), whole_numbers((9000, 4), 9, seed=1)
+    _, ids = topk_blocked(queries, database, 10, block_rows=4096)
+    np.testing.assert_array_equal(ids, ranked(queries @ database.T, 10)[1])
+
+
+def test_deleted_rows_are_never_found():
+    queries, database = whole_numbers((3, 4), 9), whole_numbers((50, 4), 9, seed=1)
+    live = np.random.default_rng(2).random(50) < 0.3
+    scores, ids = topk_blocked(queries, database, 50, block_rows=8, live=live)
+    count = live.sum()
+    masked = np.where(live, queries @ database.T, -np.inf)
+    np.testing.assert_array_equal(ids[:, :count], ranked(masked, count)[1])
+    assert (ids[:, count:] == -1).all() and np.isneginf(scores[:, count:]).all()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_more_results_than_rows_are_missing(rows):
+    queries, database = whole_numbers((2, 4), 9), whole_numbers((rows, 4), 9)
+    scores, ids = topk_blocked(queries, database, 5)
+    assert (ids[:, rows:] == -1).all() and np.isneginf(scores[:, rows:]).all()
+    assert np.isfinite(scores[:, :rows]).all()
+
+
+def test_no_queries_give_no_results():
+    scores, ids = topk_blocked(np.zeros((0, 4), "f4"), np.ones((9, 4), "f4"), 3)
+    assert scores.shape == ids.shape == (0, 3)
+
+
+def test_bfloat16_rows_are_summed_in_float32():
+    database = jnp.concatenate(
+        [
+            jnp.ones((1, 1001), jnp.bfloat16),
+            jnp.full((1, 1001), 1.0078125, jnp.bfloat16),
+        ]
+    )
+    scores, ids = topk_blocked(jnp.ones((1, 1001), jnp.bfloat16), database, 2)
+    assert ids.tolist() == [[1, 0]]
+    np.testing.assert_allclose(scores, [[1001 * 1.0078125, 1001]], rtol=1e-6)
+
+
+def test_memory_is_that_of_the_block():
+    program = topk_blocked.lower(
+        jax.ShapeDtypeStruct((512, 64), jnp.float32),
+        jax.ShapeDtypeStruct((1 << 20, 64), jnp.float32),
+        10,
+        block_rows=4096,
+        block_queries=64,
+    ).compile()
+    assert program.memory_analysis().temp_size_in_bytes < 16 << 20
