@@ -1,7 +1,12 @@
 """Settings of every test run: shape checks on, eight devices, nothing from outside."""
 
 import os
+import tempfile
 
+# Programs compiled by one test, or by an earlier run, are not compiled again.
+CACHE = os.path.join(tempfile.gettempdir(), f"jaxsim-tests-{os.getuid()}")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", CACHE)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"

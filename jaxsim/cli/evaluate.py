@@ -44,9 +44,7 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         write_json(options.json, result.to_json())
     if options.html:
-        write_report(
-            options.html, result, sets, title=f"Evaluation of {options.config}"
-        )
+        _write_page(options.html, result, sets, title=f"Evaluation: {options.config}")
 
 
 def _write_page(path: str, result, sets, *, title: str) -> None:

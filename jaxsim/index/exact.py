@@ -1,5 +1,6 @@
 """Exhaustive search: every query against every row, in blocks."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import jax
@@ -14,17 +15,21 @@ from jaxsim.ops.topk import empty_topk, extend_topk
 BLOCK_QUERIES = 256
 _BLOCK_ROWS = 65536
 _BLOCK_BYTES = 128 << 20
+_PADDED_ROWS = 8192
 _SMALLEST_BLOCK = 256
 
 
 @dataclass
 class _Block:
-    """Neighbouring rows, padded so that few shapes are ever compiled."""
+    """Neighbouring rows, their number brought to a power of two.
+
+    So few shapes are ever compiled. `live` is None where no row is to be skipped.
+    """
 
     first: int
     rows: np.ndarray
     padded: np.ndarray | jax.Array
-    live: np.ndarray | jax.Array
+    live: jax.Array | None
 
 
 class ExactIndex:
@@ -33,7 +38,8 @@ class ExactIndex:
     Rows stay where they are: on CPU, arrays whose memory starts at a multiple of 64
     bytes (every .npy file mapped into memory does) are searched in place, others are
     copied once. Beside them a search needs the scores of one block, 256 queries x
-    65,536 rows x 4 bytes at the most, and a padded copy of the last rows.
+    65,536 rows x 4 bytes at the most (twice that once rows are deleted), and a padded
+    copy of up to 8,192 rows.
 
     Args:
       vectors: float32 [N, D], finite; N may be 0.
@@ -113,8 +119,8 @@ class ExactIndex:
         if self._blocks and len(self._blocks[-1].rows) + len(vectors) <= largest:
             last = self._blocks.pop()
             first, vectors = last.first, np.concatenate([last.rows, vectors])
-        for start in range(0, len(vectors), largest):
-            self._append_block(first + start, vectors[start : start + largest])
+        for part in _parts(len(vectors), largest):
+            self._append_block(first + part.start, vectors[part])
         return ids
 
     def delete(self, ids: np.ndarray) -> None:
@@ -152,15 +158,26 @@ class ExactIndex:
         live = self._live_rows(first, rows, padded)
         self._blocks.append(_Block(first, rows, padded, live))
 
-    def _live_rows(self, first: int, rows: np.ndarray, padded) -> jax.Array:
+    def _live_rows(self, first: int, rows: np.ndarray, padded) -> jax.Array | None:
         live = np.zeros(len(padded), bool)
         live[: len(rows)] = self._live[first : first + len(rows)]
-        return jax.device_put(live)
+        return None if live.all() else jax.device_put(live)
 
 
 @jax.jit
 def _extend(best, queries, rows, live, first):
     return extend_topk(best, queries, rows, first, live)
+
+
+def _parts(count: int, largest: int) -> Iterator[slice]:
+    """Cuts rows into powers of two without copying, but for a last part to be padded."""
+    start = 0
+    while count - start > _PADDED_ROWS:
+        size = min(largest, 1 << ((count - start).bit_length() - 1))
+        yield slice(start, start + size)
+        start += size
+    for first in range(start, count, largest):
+        yield slice(first, min(first + largest, count))
 
 
 def _next_power_of_two(count: int) -> int:

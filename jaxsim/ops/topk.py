@@ -11,7 +11,7 @@ from jaxsim.ops.similarity import inner_product
 
 TopK = tuple[Float32[Array, "Q _K"], Int32[Array, "Q _K"]]
 
-_GROUP = 32
+_GROUP = 16
 
 
 def topk(scores: Float32[Array, "Q N"], k: int) -> TopK:

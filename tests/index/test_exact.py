@@ -15,10 +15,12 @@ def whole_numbers(shape, seed):
 @pytest.fixture
 def small_blocks(monkeypatch):
     monkeypatch.setattr(exact, "_BLOCK_ROWS", 256)
+    monkeypatch.setattr(exact, "_PADDED_ROWS", 300)
+    monkeypatch.setattr(exact, "_SMALLEST_BLOCK", 64)
     monkeypatch.setattr(exact, "BLOCK_QUERIES", 4)
 
 
-@pytest.mark.parametrize("parts", [[1000], [300, 700], [1, 256, 500, 243]])
+@pytest.mark.parametrize("parts", [[1000], [301, 699], [1, 256, 500, 243]])
 def test_many_blocks_are_one_stable_sort(small_blocks, parts):
     vectors, queries = whole_numbers((1000, 6), 0), whole_numbers((9, 6), 1)
     index = ExactIndex(vectors[:0])

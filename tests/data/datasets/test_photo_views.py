@@ -17,8 +17,8 @@ from jaxsim.data.datasets.photo_views_patches import (
     PHOTOS,
     grid,
     read_photo,
-    textured_patches,
     texture,
+    textured_patches,
 )
 from jaxsim.data.datasets.photo_views_render import (
     MAX_SHIFT_FRAC,

@@ -64,7 +64,7 @@ def layer(request):
     return module, scrambled(variables), compiled(module)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(st.integers(1, SLOT), st.integers(1, SLOT), st.integers(0, 99))
 def test_noise_around_an_image_changes_nothing(layer, height, width, number):
     module, variables, run = layer
@@ -75,7 +75,8 @@ def test_noise_around_an_image_changes_nothing(layer, height, width, number):
     rows, columns = np.asarray(out_valid[0])
     first, second = np.asarray(maps)[:, :rows, :columns]
     assert (out_valid[0] == out_valid[1]).all()
-    np.testing.assert_array_equal(first, second)
+    # Not bit by bit: matrix products may add in another order.
+    np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(4, 7), (9, 12)])

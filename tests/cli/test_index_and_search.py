@@ -1,0 +1,131 @@
+"""The main job through the command line: index, update, search, embed."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from tests.cli.conftest import FAST
+
+
+@pytest.fixture
+def index(photos, tmp_path, jaxsim):
+    out = tmp_path / "photos.index"
+    code, _, errors = jaxsim("index", photos, "--out", out, *FAST)
+    assert code == 0, errors
+    return out
+
+
+def update(jaxsim, photos, index):
+    code, output, errors = jaxsim("index", photos, "--out", index, "--json", "-")
+    assert code == 0, errors
+    return json.loads(output)
+
+
+def search(jaxsim, index, *queries):
+    code, output, errors = jaxsim("search", index, *queries, "--json", "-")
+    assert code == 0, errors
+    return json.loads(output)["queries"]
+
+
+def test_a_photo_finds_itself_and_then_its_like(photos, index, jaxsim):
+    (answer,) = search(jaxsim, index, photos / "coffee" / "1.jpg")
+    names = [hit["name"] for hit in answer["results"]]
+    assert names[0] == "coffee/1.jpg"
+    assert answer["results"][0]["score"] == pytest.approx(1, abs=1e-4)
+    assert set(names[:3]) == {"coffee/0.jpg", "coffee/1.jpg", "coffee/2.jpg"}
+    assert [hit["label"] for hit in answer["results"][:3]] == ["coffee"] * 3
+
+
+def test_an_update_embeds_only_what_is_new(photos, index, jaxsim):
+    os.utime(photos / "coffee" / "0.jpg")
+    shutil.copy(photos / "coffee" / "1.jpg", photos / "coffee" / "copy.jpg")
+    (photos / "astronaut" / "0.jpg").rename(photos / "astronaut" / "moved.jpg")
+    (photos / "astronaut" / "2.jpg").unlink()
+    before = {hit["name"]: hit["score"] for hit in search_all(jaxsim, index, photos)}
+    facts = update(jaxsim, photos, index)
+    assert facts["embedded"] == 0 and facts["compilations"] == 0
+    assert facts["reused"] == 3 and facts["removed"] == 3 and facts["images"] == 6
+    after = {hit["name"]: hit["score"] for hit in search_all(jaxsim, index, photos)}
+    assert after["coffee/copy.jpg"] == after["coffee/1.jpg"]
+    assert after["astronaut/moved.jpg"] == pytest.approx(before["astronaut/0.jpg"])
+    assert "astronaut/2.jpg" not in after
+
+
+def search_all(jaxsim, index, photos):
+    (answer,) = search(jaxsim, index, photos / "coffee" / "1.jpg")
+    return answer["results"]
+
+
+def test_a_changed_photo_is_embedded_again(photos, index, jaxsim):
+    shutil.copy(photos / "astronaut" / "0.jpg", photos / "coffee" / "0.jpg")
+    with open(photos / "coffee" / "0.jpg", "ab") as file:
+        file.write(b"\0")
+    facts = update(jaxsim, photos, index)
+    assert facts["embedded"] == 1 and facts["removed"] == 1
+    (answer,) = search(jaxsim, index, photos / "astronaut" / "0.jpg")
+    assert answer["results"][0]["score"] == pytest.approx(
+        answer["results"][1]["score"], abs=1e-5
+    )
+
+
+def test_nothing_changed_does_nothing(photos, index, jaxsim):
+    before = (index / "manifest.json").read_bytes()
+    assert update(jaxsim, photos, index)["kept"] == 6
+    assert (index / "manifest.json").read_bytes() == before
+
+
+def test_results_as_a_table_and_as_a_page(photos, index, jaxsim, tmp_path):
+    query = photos / "coffee" / "0.jpg"
+    _, output, _ = jaxsim("search", index, query, "--k", "2")
+    assert output.splitlines()[1].split() == ["rank", "score", "image"]
+    assert output.splitlines()[2].split() == ["1", "1.000", "coffee/0.jpg"]
+    page = tmp_path / "answer.html"
+    assert jaxsim("search", index, query, "--html", page)[0] == 0
+    assert page.read_text().count("data:image/jpeg;base64") >= 7
+
+
+def test_a_folder_of_queries(photos, index, jaxsim):
+    code, output, _ = jaxsim(
+        "search", index, "--folder", photos / "coffee", "--json", "-"
+    )
+    assert code == 0 and len(json.loads(output)["queries"]) == 3
+
+
+def test_more_results_than_images(photos, index, jaxsim):
+    code, output, _ = jaxsim(
+        "search", index, photos / "coffee" / "0.jpg", "--k", "50", "--json", "-"
+    )
+    assert code == 0
+    assert len(json.loads(output)["queries"][0]["results"]) == 6
+
+
+def test_the_index_answers_after_the_photos_moved(photos, index, jaxsim, tmp_path):
+    shutil.move(photos, tmp_path / "elsewhere")
+    query = tmp_path / "elsewhere" / "coffee" / "0.jpg"
+    assert search(jaxsim, index, query)[0]["results"][0]["name"] == "coffee/0.jpg"
+    page = tmp_path / "answer.html"
+    assert jaxsim("search", index, query, "--html", page)[0] == 0
+    facts = update(jaxsim, tmp_path / "elsewhere", index)
+    assert facts["embedded"] == 0
+    jaxsim("search", index, query, "--html", page)
+    assert page.read_text().count("data:image/jpeg;base64") >= 7
+
+
+@pytest.mark.parametrize("suffix", ["npz", "parquet"])
+def test_descriptors_for_others(photos, jaxsim, tmp_path, suffix):
+    out = tmp_path / f"vectors.{suffix}"
+    (photos / "broken.jpg").write_bytes(b"no image")
+    code, _, errors = jaxsim("embed", photos, "--out", out, *FAST)
+    assert code == 0 and "broken.jpg" in errors
+    if suffix == "npz":
+        with np.load(out, allow_pickle=False) as stored:
+            vectors, names = stored["vectors"], stored["names"].tolist()
+    else:
+        columns = parquet.read_table(out).to_pydict()
+        vectors, names = np.array(columns["vector"]), columns["name"]
+    assert vectors.shape == (6, 1280) and names[0] == "astronaut/0.jpg"
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)

@@ -1,0 +1,58 @@
+"""The command itself: quick help, versions, examples, caches."""
+
+import subprocess
+import sys
+
+import pytest
+
+from jaxsim import __version__
+from jaxsim.cli import main as cli
+
+HEAVY = {"jax", "flax", "numpy", "grain", "PIL", "tensorflow_datasets", "pyarrow"}
+
+
+def modules_after(*words):
+    """Returns the top-level modules a command line has imported when it exits."""
+    code = (
+        "import sys\nfrom jaxsim.cli.main import main\n"
+        f"try:\n    main({list(words)!r})\nexcept SystemExit:\n    pass\n"
+        "print(*{m.split('.')[0] for m in sys.modules}, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return set(done.stderr.split()), done.stdout
+
+
+@pytest.mark.parametrize("words", [["--help"], ["index", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(words):
+    imported, output = modules_after(*words)
+    assert not imported & HEAVY and output
+
+
+@pytest.mark.parametrize("command", cli._COMMANDS)
+def test_every_command_has_examples(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"  jaxsim {command} " in capsys.readouterr().out
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_an_unknown_command_is_refused(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["serach"])
+    assert stop.value.code == 2
+
+
+def test_the_compilation_cache_is_on_unless_chosen(monkeypatch, tmp_path):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cli._use_compilation_cache()
+    assert cli.os.environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "jaxsim/xla")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "mine")
+    cli._use_compilation_cache()
+    assert cli.os.environ["JAX_COMPILATION_CACHE_DIR"] == "mine"
