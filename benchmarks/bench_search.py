@@ -22,17 +22,21 @@ import numpy as np
 
 Search = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 BATCHES = (1, 256)
+PAUSE_S = 0.3
 THREADS = len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)
 class Sizes:
+    """How many vectors, how long, and how many results."""
+
     rows: int
     dimension: int
     k: int
 
     @property
     def name(self) -> str:
+        """Prefix of the numbers measured at these sizes."""
         if self.rows % 1_000_000 == 0:
             return f"{self.rows // 1_000_000}m{self.dimension}"
         return f"{self.rows // 1000}k{self.dimension}"
@@ -113,6 +117,8 @@ def take_turns(
     for turn in range(turns):
         order = list(systems)[:: 1 if turn % 2 else -1]
         for system in order:
+            # The other's threads spin for a while after its last search.
+            time.sleep(PAUSE_S)
             start = time.perf_counter()
             systems[system](queries)
             seconds[system].append(time.perf_counter() - start)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Progress = Callable[[int], None]
 """Called with the number of units done since the last call."""
 
 
+@runtime_checkable
 class Bars(Protocol):
     """Opens a progress bar for one stage of a longer job."""
 

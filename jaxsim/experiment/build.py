@@ -76,9 +76,9 @@ def load_model(folder: Path) -> ImageModel:
     path = folder / CONFIG_FILE
     try:
         text = path.read_text()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise IndexFormatError(
-            f"the model description {path} cannot be read ({error.strerror}). Build "
+            f"the model description {path} cannot be read ({error}). Build "
             "the index again into a new folder"
         ) from error
     spec = fdl.build(config_from_json(text, source=str(path)))

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from threading import Lock
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int64
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
 from jaxsim.index.base import check_k, check_vectors
+from jaxsim.ops.similarity import inner_product
 from jaxsim.ops.topk import empty_topk, extend_topk
 
 BLOCK_QUERIES = 256
@@ -37,9 +41,9 @@ class ExactIndex:
 
     Rows stay where they are: on CPU, arrays whose memory starts at a multiple of 64
     bytes (every .npy file mapped into memory does) are searched in place, others are
-    copied once. Beside them a search needs the scores of one block, 256 queries x
-    65,536 rows x 4 bytes at the most (twice that once rows are deleted), and a padded
-    copy of up to 8,192 rows.
+    copied once. Beside them a search needs the scores of two blocks, each 256 queries
+    x 65,536 rows x 4 bytes at the most, and a padded copy of up to 8,192 rows.
+    Searches from several threads wait for each other.
 
     Args:
       vectors: float32 [N, D], finite; N may be 0.
@@ -59,6 +63,8 @@ class ExactIndex:
         self._on_device = on_device
         self._live = np.zeros(0, bool)
         self._blocks: list[_Block] = []
+        self._spare: dict[tuple[int, int, int], jax.Array] = {}
+        self._lock = Lock()
         self.add(vectors)
 
     @property
@@ -92,14 +98,31 @@ class ExactIndex:
         return Ranking(ids, scores)
 
     def _search_block(self, queries: np.ndarray, k: int) -> tuple:
+        """Scores each block while the best of the one before are selected.
+
+        The memory of scores is used again, for every other block and every search:
+        fresh memory of this size costs a CPU more time than the selection does, as the
+        operating system clears it page by page.
+        """
         count = len(queries)
         padding = min(_next_power_of_two(count), BLOCK_QUERIES) - count
         asked = jax.device_put(np.pad(queries, ((0, padding), (0, 0))))
         best = empty_topk(len(asked), k)
-        for block in self._blocks:
-            best = _extend(best, asked, block.padded, block.live, np.int32(block.first))
-            # Waiting bounds memory: queued searches would hold all their scores.
-            jax.block_until_ready(best)
+        with self._lock:
+            for turn, block in enumerate(self._blocks):
+                key = (turn % 2, len(asked), len(block.padded))
+                spare = self._spare.pop(key, None)
+                scores = jnp.zeros(key[1:]) if spare is None else spare
+                scores = _score(scores, asked, block.padded)
+                waited_for = best
+                best = _extend(best, scores, np.int32(block.first), block.live)
+                self._spare[key] = scores
+                jax.block_until_ready(waited_for)
+            self._spare = {
+                key: scores
+                for key, scores in self._spare.items()
+                if key[1] == len(asked)
+            }
         return tuple(np.asarray(part)[:count] for part in best)
 
     def add(self, vectors: np.ndarray) -> Int64[np.ndarray, " M"]:
@@ -164,13 +187,17 @@ class ExactIndex:
         return None if live.all() else jax.device_put(live)
 
 
-@jax.jit
-def _extend(best, queries, rows, live, first):
-    return extend_topk(best, queries, rows, first, live)
+@partial(jax.jit, donate_argnums=0, keep_unused=True)
+def _score(memory, queries, rows):
+    """Writes the scores of a block over `memory`, which has their shape."""
+    return inner_product(queries, rows)
+
+
+_extend = jax.jit(extend_topk)
 
 
 def _parts(count: int, largest: int) -> Iterator[slice]:
-    """Cuts rows into powers of two without copying, but for a last part to be padded."""
+    """Cuts rows into powers of two, but for a small last part that is padded."""
     start = 0
     while count - start > _PADDED_ROWS:
         size = min(largest, 1 << ((count - start).bit_length() - 1))

@@ -29,17 +29,13 @@ class ImageFile:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRow(ImageFile):
-    """One row of an index: a file, and the image that was found in it.
+    """One row of an index: a file and what is in it.
 
     Attributes:
       content: hash that names the file's content.
-      height: of the upright image, in pixels.
-      width: of the upright image, in pixels.
     """
 
     content: str
-    height: int
-    width: int
 
     @property
     def file(self) -> ImageFile:
@@ -87,8 +83,6 @@ def image_schema() -> "pyarrow.Schema":
             pyarrow.field("mtime_ns", pyarrow.int64(), nullable=False),
             pyarrow.field("label", pyarrow.string()),
             pyarrow.field("content", pyarrow.string(), nullable=False),
-            pyarrow.field("height", pyarrow.int32(), nullable=False),
-            pyarrow.field("width", pyarrow.int32(), nullable=False),
         ]
     )
 

@@ -23,14 +23,7 @@ class Pending:
 
     def __init__(self, folder: Path, dimension: int) -> None:
         self._folder = folder
-        self._type = np.dtype(
-            [
-                ("content", "S32"),
-                ("height", "<i4"),
-                ("width", "<i4"),
-                ("vector", "<f4", (dimension,)),
-            ]
-        )
+        self._type = np.dtype([("content", "S32"), ("vector", "<f4", (dimension,))])
         self._rows: dict[str, np.void] = {}
         self._unwritten: list[np.void] = []
         self._flushed_s = time.monotonic()
@@ -58,20 +51,15 @@ class Pending:
         """Returns the content hashes whose vectors are here."""
         return set(self._rows)
 
-    def size(self, content: str) -> tuple[int, int]:
-        """Returns height and width of the image of this content."""
-        row = self._rows[content]
-        return int(row["height"]), int(row["width"])
-
     def vector(self, content: str) -> Float32[np.ndarray, " D"]:
         """Returns the vector of this content."""
         return self._rows[content]["vector"]
 
-    def put(self, content: str, vector: np.ndarray, height: int, width: int) -> None:
+    def put(self, content: str, vector: Float32[np.ndarray, " D"]) -> None:
         """Adds a vector, and from time to time writes the newest to disk."""
         if content in self:
             return
-        row = np.array([(content.encode(), height, width, vector)], self._type)[0]
+        row = np.array([(content.encode(), vector)], self._type)[0]
         self._rows[content] = row
         self._unwritten.append(row)
         waited_s = time.monotonic() - self._flushed_s

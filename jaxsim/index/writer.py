@@ -1,7 +1,14 @@
 """Changes an index on disk: all of a run, or nothing."""
 
 import fcntl
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -83,17 +90,12 @@ class IndexWriter:
         self,
         content: str,
         vector: np.ndarray,
-        *,
-        height: int,
-        width: int,
     ) -> None:
         """Keeps the vector of an image for the commit.
 
         Args:
           content: content hash of the image's file.
           vector: float32 [D], finite.
-          height: of the upright image, in pixels.
-          width: of the upright image, in pixels.
 
         Raises:
           InputError: the vector cannot be used, or the disk is full.
@@ -101,13 +103,19 @@ class IndexWriter:
         row = check_vectors(
             np.asarray(vector)[None], self.store.dimension, f"vectors of {content}"
         )[0]
-        self._pending.put(content, row, height, width)
+        self._pending.put(content, row)
 
     def flush(self) -> None:
         """Makes every vector that was put survive a crash."""
         self._pending.flush()
 
-    def commit(self, plan: Plan, *, rejected: Collection[str] = ()) -> IndexStore:
+    def commit(
+        self,
+        plan: Plan,
+        *,
+        rejected: Collection[str] = (),
+        info: Mapping[str, object] | None = None,
+    ) -> IndexStore:
         """Makes the version that the plan describes.
 
         Live rows are rewritten into one segment when more than a quarter of all rows
@@ -116,6 +124,7 @@ class IndexWriter:
         Args:
           plan: of this writer's `plan`; every content of its `to_embed` was put.
           rejected: contents without an image; their files get no row.
+          info: of the new version; None keeps what there is.
 
         Returns:
           The new version.
@@ -127,29 +136,25 @@ class IndexWriter:
         if plan.manifest is not self.store.manifest:
             raise ValueError("the plan was made for another version of the index")
         self.flush()
-        if plan.changes:
-            self._write_version(plan.kept, self._new_rows(plan, set(rejected)))
+        info = dict(self.store.manifest.info if info is None else info)
+        if plan.changes or info != self.store.manifest.info:
+            rows = self._new_rows(plan, set(rejected))
+            self._write_version(plan.kept, rows, info)
             self.store = IndexStore.open(self.store.path)
         self._remove_leftovers()
         self._pending.clear()
         return self.store
 
     def _new_rows(self, plan: Plan, rejected: set[str]) -> list[ImageRow]:
-        stored = {row.content: row for row in self.store.rows}
+        stored = {row.content for row in self.store.rows}
         rows, missing = [], []
         for file, content in plan.found:
             if content in rejected:
                 continue
-            if content in self._pending:
-                height, width = self._pending.size(content)
-            elif content in stored:
-                height, width = stored[content].height, stored[content].width
+            if content in self._pending or content in stored:
+                rows.append(ImageRow(**vars(file), content=content))
             else:
                 missing.append(file.name)
-                continue
-            rows.append(
-                ImageRow(**vars(file), content=content, height=height, width=width)
-            )
         if missing:
             raise ValueError(
                 f"{len(missing)} planned files were neither put nor rejected, such as "
@@ -157,7 +162,9 @@ class IndexWriter:
             )
         return rows
 
-    def _write_version(self, kept: np.ndarray, added: list[ImageRow]) -> None:
+    def _write_version(
+        self, kept: np.ndarray, added: list[ImageRow], info: Mapping[str, object]
+    ) -> None:
         manifest = self.store.manifest
         segments = _without_dropped(manifest.segments, kept)
         stored = sum(segment.rows for segment in segments) + len(added)
@@ -170,9 +177,9 @@ class IndexWriter:
         if added:
             number += 1
             segments.append(self._write_segment(f"segment-{number:06d}", added))
-        replace(manifest, segments=tuple(segments), segments_written=number).write(
-            self.store.path
-        )
+        replace(
+            manifest, info=info, segments=tuple(segments), segments_written=number
+        ).write(self.store.path)
 
     def _write_segment(self, name: str, rows: Sequence[ImageRow]) -> Segment:
         vectors = self.store.path / f"{name}.npy"

@@ -14,32 +14,53 @@ TopK = tuple[Float32[Array, "Q _K"], Int32[Array, "Q _K"]]
 _GROUP = 16
 
 
-def topk(scores: Float32[Array, "Q N"], k: int) -> TopK:
+def topk(
+    scores: Float32[Array, "Q N"], k: int, live: Bool[Array, " N"] | None = None
+) -> TopK:
     """Returns the k largest scores of each row; equal scores by rising position.
-
-    Wide rows are cut into groups of neighbours. The k groups of largest maxima hold
-    all answers, so only their members are sorted: that is exact, and several times
-    faster on CPU than sorting whole rows. Groups are put back in order of position
-    before the second pass, since `lax.top_k` settles ties by place.
 
     Args:
       scores: float32 [Q, N] without NaN.
       k: 1 <= k <= N.
+      live: bool [N], False for positions to skip; None takes all.
 
     Returns:
-      Scores float32 [Q, k] and positions int32 [Q, k].
+      Scores float32 [Q, k] and positions int32 [Q, k]; score -inf where fewer than k
+      are live.
+    """
+    candidates, positions = _candidates(scores, k, live)
+    best, at = jax.lax.top_k(candidates, k)
+    return best, jnp.take_along_axis(positions, at, axis=1)
+
+
+def _candidates(scores: Array, k: int, live: Array | None) -> tuple[Array, Array]:
+    """Returns scores and positions that hold the k best, by rising position.
+
+    Wide rows are cut into groups of neighbours. The k groups of largest maxima hold
+    all answers: that is exact, and sorting only their members is several times faster
+    on CPU than sorting whole rows. Groups are put back in order of position, since
+    `lax.top_k` settles ties by place.
     """
     rows, width = scores.shape
     groups = width // _GROUP
     if width % _GROUP or groups < 4 * k:
-        best, positions = jax.lax.top_k(scores, k)
-        return best, positions
-    grouped = scores.reshape(rows, groups, _GROUP)
-    chosen = jnp.sort(jax.lax.top_k(grouped.max(axis=-1), k)[1], axis=-1)
-    candidates = jnp.take_along_axis(grouped, chosen[..., None], axis=1)
+        return _masked(scores, live), jnp.tile(jnp.arange(width), (rows, 1))
+    scores = scores.reshape(rows, groups, _GROUP)
+    # Masking the maxima and the few candidates spares a masked copy of all scores.
+    live = None if live is None else live.reshape(groups, _GROUP)
+    maxima = _masked(scores, live).max(axis=-1)
+    chosen = jnp.sort(jax.lax.top_k(maxima, k)[1], axis=-1)
+    candidates = jnp.take_along_axis(scores, chosen[..., None], axis=1)
+    candidates = _masked(candidates, None if live is None else live[chosen])
     positions = chosen[..., None] * _GROUP + jnp.arange(_GROUP)[None, None]
-    best, at = jax.lax.top_k(candidates.reshape(rows, -1), k)
-    return best, jnp.take_along_axis(positions.reshape(rows, -1), at, axis=1)
+    return candidates.reshape(rows, -1), positions.reshape(rows, -1)
+
+
+def _masked(scores: Array, live: Array | None) -> Array:
+    if live is None:
+        return scores
+    live = live.reshape((1,) * (scores.ndim - live.ndim) + live.shape)
+    return jnp.where(live, scores, -jnp.inf)
 
 
 def merge_topk(lower: TopK, higher: TopK, k: int) -> TopK:
@@ -48,7 +69,7 @@ def merge_topk(lower: TopK, higher: TopK, k: int) -> TopK:
     Args:
       lower: scores and ids, [Q, K1], sorted; where scores tie, its ids are the
         smaller ones.
-      higher: scores and ids, [Q, K2], sorted.
+      higher: scores and ids, [Q, K2], in any order but for ties: rising ids.
       k: how many to keep, <= K1 + K2.
     """
     scores, at = jax.lax.top_k(jnp.concatenate([lower[0], higher[0]], axis=1), k)
@@ -64,8 +85,7 @@ def empty_topk(queries: int, k: int) -> TopK:
 
 def extend_topk(
     best: TopK,
-    queries: Float[Array, "Q D"],
-    rows: Float[Array, "B D"],
+    scores: Float32[Array, "Q B"],
     first_id: Int32[Array, ""] | int,
     live: Bool[Array, " B"] | None = None,
 ) -> TopK:
@@ -73,16 +93,12 @@ def extend_topk(
 
     Args:
       best: the k best so far, of rows before `first_id`.
-      queries: float [Q, D].
-      rows: float [B, D], the block.
+      scores: float32 [Q, B] of the block's rows.
       first_id: id of the block's first row.
       live: bool [B], False for rows to skip; None takes all.
     """
     k = best[0].shape[1]
-    scores = inner_product(queries, rows)
-    if live is not None:
-        scores = jnp.where(live[None], scores, -jnp.inf)
-    found, positions = topk(scores, min(k, rows.shape[0]))
+    found, positions = _candidates(scores, min(k, scores.shape[1]), live)
     ids = jnp.where(jnp.isneginf(found), MISSING_ID, positions + first_id)
     return merge_topk(best, (found, ids), k)
 
@@ -93,7 +109,7 @@ def topk_blocked(
     database: Float[Array, "N D"],
     k: int,
     *,
-    block_rows: int = 16384,
+    block_rows: int = 65536,
     block_queries: int = 256,
     live: Bool[Array, " N"] | None = None,
 ) -> TopK:
@@ -139,11 +155,13 @@ def _scan(queries, database, k: int, block_rows: int, live) -> TopK:
             jax.lax.dynamic_slice_in_dim, start_index=start, slice_size=block_rows
         )
         mask = None if live is None else take(live)
-        return extend_topk(best, queries, take(database), start, mask), None
+        scores = inner_product(queries, take(database))
+        return extend_topk(best, scores, start, mask), None
 
     best, _ = jax.lax.scan(step, best, jnp.arange(whole, dtype=jnp.int32))
     start = whole * block_rows
     if start < len(database):
         mask = None if live is None else live[start:]
-        best = extend_topk(best, queries, database[start:], start, mask)
+        scores = inner_product(queries, database[start:])
+        best = extend_topk(best, scores, start, mask)
     return best

@@ -65,13 +65,13 @@ class SearchEngine:
         """The images of all stored rows; reading one fails if it is gone since."""
         source = str(self.store.manifest.info["source"])
         root = Path(source)
-        if root.is_dir():
-            return [
-                Record(name=row.name, content=root / row.name, label=row.label)
-                for row in self.store.rows
-            ]
-        by_name = {record.name: record for record in open_source(source)[0]}
+        known: dict[str, Record] = {}
+        if source.startswith("tfds:") or root.is_file():
+            known = {record.name: record for record in open_source(source)[0]}
         return [
-            by_name.get(row.name, Record(name=row.name, content=root / row.name))
+            known.get(
+                row.name,
+                Record(name=row.name, content=root / row.name, label=row.label),
+            )
             for row in self.store.rows
         ]

@@ -86,7 +86,7 @@ def update_index(
                 f"none of the {len(records)} images in {source} can be used; see "
                 f"{path / REJECTS_FILE} for the reasons"
             )
-        store = writer.commit(plan, rejected=broken, source=source)
+        store = writer.commit(plan, rejected=broken, info={"source": source})
         write_rejects(path / REJECTS_FILE, skipped)
     return UpdateReport(
         images=len(store),

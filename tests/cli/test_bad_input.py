@@ -42,7 +42,15 @@ def make_bad_files(root):
     (root / "bomb.png").write_bytes(png_header(20_000, 20_000))
     (root / "loop").symlink_to(root, target_is_directory=True)
     (root / "gone.jpg").symlink_to(root / "nowhere.jpg")
-    return {"zero.jpg", "text.jpg", "cut.jpg", "dot.png", "bomb.png", "loop", "gone.jpg"}
+    return {
+        "zero.jpg",
+        "text.jpg",
+        "cut.jpg",
+        "dot.png",
+        "bomb.png",
+        "loop",
+        "gone.jpg",
+    }
 
 
 def test_bad_files_are_listed_and_shift_nothing(photos, tmp_path, jaxsim):

@@ -23,6 +23,6 @@ def through_the_disk(
         with IndexWriter.open(path) as writer:
             plan = writer.plan(files[:count], lambda file: file.name)
             for content, file in plan.to_embed:
-                writer.put(content, vectors[int(file.name)], height=1, width=1)
+                writer.put(content, vectors[int(file.name)])
             writer.commit(plan)
     return IndexStore.open(path).exact(on_device=on_device)

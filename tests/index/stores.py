@@ -53,7 +53,7 @@ def update(path, folder: Folder, rejected=()) -> IndexStore:
         for content, file in plan.to_embed:
             if content not in rejected:
                 folder.embedded.append(file.name)
-                writer.put(content, vector_of(content), height=3, width=5)
+                writer.put(content, vector_of(content))
         return writer.commit(plan, rejected=rejected)
 
 

@@ -45,7 +45,6 @@ def test_what_was_written_is_read(path):
     assert contents(store) == expected(folder)
     row = next(row for row in store.rows if row.name == "b")
     assert (row.size_bytes, row.mtime_ns, row.label) == (5, 7, "plant")
-    assert (row.height, row.width) == (3, 5)
     query = vector_of(content_of("green"))[None]
     assert store.exact().search(query, 3).ids.shape == (1, 3)
     store.verify()
@@ -127,7 +126,7 @@ def test_unreadable_files_are_reported_and_get_no_row(path):
         assert [(f.name, why) for f, why in plan.unreadable] == [
             ("locked", "Permission denied")
         ]
-        writer.put(content_of("a"), np.ones(DIMENSION, np.float32), height=1, width=1)
+        writer.put(content_of("a"), np.ones(DIMENSION, np.float32))
         assert len(writer.commit(plan)) == 1
 
 
@@ -149,7 +148,7 @@ def test_a_plan_holds_for_one_version(path):
     folder = Folder(a="red")
     with IndexWriter.open(path) as writer:
         plan = writer.plan(folder.walk(), folder.hash)
-        writer.put(content_of("red"), vector_of(content_of("red")), height=1, width=1)
+        writer.put(content_of("red"), vector_of(content_of("red")))
         writer.commit(plan)
         with pytest.raises(ValueError, match="another version"):
             writer.commit(plan)
@@ -161,7 +160,7 @@ def test_an_interrupted_run_goes_on(path):
         writer.plan(folder.walk(), folder.hash)
         for text in ("red", "green"):
             content = content_of(text)
-            writer.put(content, vector_of(content), height=3, width=5)
+            writer.put(content, vector_of(content))
         raise KeyboardInterrupt
     assert len(IndexStore.open(path)) == 0
     store = update(path, folder)
@@ -173,7 +172,7 @@ def test_an_interrupted_run_goes_on(path):
 def test_damaged_pending_vectors_are_embedded_again(path, caplog):
     folder = Folder(a="red")
     with IndexWriter.open(path) as writer:
-        writer.put(content_of("red"), vector_of(content_of("red")), height=3, width=5)
+        writer.put(content_of("red"), vector_of(content_of("red")))
     (chunk,) = (path / "pending").iterdir()
     chunk.write_bytes(chunk.read_bytes()[:-3])
     store = update(path, folder)
@@ -184,7 +183,7 @@ def test_damaged_pending_vectors_are_embedded_again(path, caplog):
 
 def test_pending_vectors_are_not_those_of_a_new_index(path):
     with IndexWriter.open(path) as writer:
-        writer.put(content_of("red"), np.ones(DIMENSION, np.float32), height=1, width=1)
+        writer.put(content_of("red"), np.ones(DIMENSION, np.float32))
     (path / "manifest.json").unlink()
     create(path)
     folder = Folder(a="red")
@@ -199,7 +198,7 @@ def test_vectors_that_are_not_numbers_are_refused(path, bad):
         IndexWriter.open(path) as writer,
         pytest.raises(InputError, match=f"vectors of {'0' * 32} hold NaN or infinite"),
     ):
-        writer.put("0" * 32, vector, height=1, width=1)
+        writer.put("0" * 32, vector)
 
 
 def test_a_vector_of_another_length_is_refused(path):
@@ -207,7 +206,7 @@ def test_a_vector_of_another_length_is_refused(path):
         IndexWriter.open(path) as writer,
         pytest.raises(InputError, match=r"needs \[rows, 4\]"),
     ):
-        writer.put("0" * 32, np.ones(5, np.float32), height=1, width=1)
+        writer.put("0" * 32, np.ones(5, np.float32))
 
 
 def test_many_segments_become_one(path):

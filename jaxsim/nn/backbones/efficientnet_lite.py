@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int32
 
-from jaxsim.nn.backbones.layers import ConvNorm, Norm, first_features
+from jaxsim.nn.backbones.layers import ConvNorm, Norm
 from jaxsim.nn.features import Features
 
 Variant = Literal["lite0", "lite1", "lite2"]
@@ -115,7 +115,7 @@ class EfficientNetLite(nn.Module):
             epsilon=self.epsilon,
             momentum=0.99,
         )
-        x = first_features(images, valid, self.dtype)
+        x = Features(images.astype(self.dtype), valid)
         stem = layer(
             STEM_CHANNELS, kernel=3, stride=2, activation=jax.nn.relu6, name="stem"
         )

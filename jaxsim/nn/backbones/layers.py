@@ -11,7 +11,6 @@ from typing import Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int32
 
 from jaxsim.nn.features import Features
@@ -184,12 +183,3 @@ class ConvNorm(nn.Module):
         if self.activation is not None:
             out = out.replace(map=self.activation(out.map))
         return out
-
-
-def first_features(
-    images: Float[Array, "B H W 3"],
-    valid: Int32[Array, "B 2"] | None,
-    dtype: DTypeLike,
-) -> Features:
-    """Returns the images as the first feature map, in the compute dtype."""
-    return Features(images.astype(dtype), valid)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int32
 
-from jaxsim.nn.backbones.layers import ConvNorm, Norm, first_features, max_pool
+from jaxsim.nn.backbones.layers import ConvNorm, Norm, max_pool
 from jaxsim.nn.features import Features
 
 Depth = Literal[50, 101]
@@ -66,7 +66,7 @@ class ResNet(nn.Module):
         layer = partial(
             ConvNorm, folded=self.folded, norm=self.norm, epsilon=self.epsilon
         )
-        x = first_features(images, valid, self.dtype)
+        x = Features(images.astype(self.dtype), valid)
         stem = layer(
             STEM_CHANNELS,
             kernel=7,

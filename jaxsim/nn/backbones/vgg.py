@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int32
 
-from jaxsim.nn.backbones.layers import ConvNorm, first_features
+from jaxsim.nn.backbones.layers import ConvNorm
 from jaxsim.nn.features import Features
 
 # Convolutions before each pooling, and their channels.
@@ -47,7 +47,7 @@ class VGG16(nn.Module):
 
         Args:
           images: float [B, H, W, 3], normalised RGB, H and W >= 32.
-          valid: int32 [B, 2], height and width of each image, >= 32; None if all fill
+          valid: int32 [B, 2], height and width of each image; None if all fill
             their slots. What lies outside does not change the valid part of any stage.
           train: without effect.
 
@@ -55,7 +55,7 @@ class VGG16(nn.Module):
           "stage1" to "stage5", each after its pooling (strides 2 to 32), and "conv5",
           the last convolution before the fifth pooling (stride 16).
         """
-        x = first_features(images, valid, self.dtype)
+        x = Features(images.astype(self.dtype), valid)
         stages = {}
         for stage, (repeats, channels) in enumerate(STAGES, start=1):
             for number in range(1, repeats + 1):
@@ -89,8 +89,11 @@ class VGG16(nn.Module):
 def halve(features: Features) -> Features:
     """Takes maxima over 2x2 windows, dropping an odd last row or column.
 
-    Windows of valid cells hold nothing else, so that no mask is needed.
+    A single row or column of an image in a larger slot stays one, so that narrow images
+    keep a cell in every stage.
     """
-    maxima = nn.max_pool(features.map, (2, 2), strides=(2, 2))
-    valid = None if features.valid is None else features.valid // 2
+    maxima = nn.max_pool(features.masked_map(), (2, 2), strides=(2, 2))
+    valid = features.valid
+    if valid is not None:
+        valid = jnp.maximum(valid // 2, jnp.minimum(valid, 1))
     return Features(maxima, valid)

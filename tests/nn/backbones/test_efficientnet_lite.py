@@ -1,6 +1,9 @@
 import pytest
 
-from jaxsim.nn.backbones.efficientnet_lite import blocks, round_channels
+from jaxsim.nn.backbones.efficientnet_lite import (
+    blocks,
+    round_channels,
+)
 
 
 @pytest.mark.parametrize(

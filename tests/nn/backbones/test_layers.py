@@ -146,6 +146,15 @@ def test_halving_drops_an_odd_last_row():
     np.testing.assert_array_equal(found.map[:, :2, :4], expected)
 
 
+def test_halving_keeps_a_cell_of_narrow_images():
+    image = jnp.array(noise("narrow", 1, 4, 4, 2))
+    found = halve(Features(image, jnp.array([[1, 4]], jnp.int32)))
+    assert found.valid.tolist() == [[1, 2]]
+    np.testing.assert_array_equal(found.map[0, 0, 0], image[0, 0, :2].max(axis=0))
+    nothing = halve(Features(image, jnp.array([[0, 0]], jnp.int32)))
+    assert nothing.valid.tolist() == [[0, 0]]
+
+
 def naive_moments(x, valid):
     """Mean and variance of each channel, cell by cell."""
     cells = [
