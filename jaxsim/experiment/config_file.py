@@ -87,6 +87,9 @@ def _typed_options(get_config, options: dict[str, str], source: object) -> dict:
                 f"{source} has no option '{name}'; it has: {', '.join(parameters)}"
             )
         typed[name] = _convert(text, types_of.get(name, str), name)
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in typed:
+            raise InputError(f"{source} needs the option '{name}': {source}:{name}=…")
     return typed
 
 

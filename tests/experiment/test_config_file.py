@@ -34,6 +34,7 @@ def test_overrides_change_single_fields():
         (f"{SMVS}:pooling=max", [], "expected one of spoc, gem, mac, rmac"),
         (f"{SMVS}:size_px=big", [], "type int"),
         (f"{SMVS}:size_px", [], "name=value"),
+        (str(CONFIGS / "instre.py"), [], "needs the option 'truth'"),
         (f"{SMVS}:pooling=gem,whiten=regions", [], "needs pooling=rmac"),
         (SMVS, ["model.size=3"], "no field 'size'"),
         (SMVS, ["modell.size=3"], "no part 'modell'"),

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import jax
 import numpy as np
 import pytest
@@ -52,6 +54,15 @@ def test_few_shapes_are_compiled():
     before = exact._extend._cache_size()
     ExactIndex(whole_numbers((200, 11), 0)).search(whole_numbers((6, 11), 0), 2)
     assert exact._extend._cache_size() == before
+
+
+def test_threads_may_search_at_once(small_blocks):
+    vectors = whole_numbers((1000, 6), 0)
+    index = ExactIndex(vectors)
+    expected = index.search(vectors[:9], 5).ids
+    with ThreadPoolExecutor(4) as pool:
+        for ranking in pool.map(lambda _: index.search(vectors[:9], 5), range(20)):
+            np.testing.assert_array_equal(ranking.ids, expected)
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 0)])

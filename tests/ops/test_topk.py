@@ -57,10 +57,15 @@ def test_blocked_search_is_a_stable_sort_for_every_block(block_rows):
     np.testing.assert_array_equal(ids, rows)
 
 
-def test_wide_blocks_agree_with_a_sort():
+@pytest.mark.parametrize("live_frac", [1.0, 0.2, 0.0005])
+def test_wide_blocks_agree_with_a_sort(live_frac):
     queries, database = whole_numbers((2, 4), 9), whole_numbers((9000, 4), 9, seed=1)
-    _, ids = topk_blocked(queries, database, 10, block_rows=4096)
-    np.testing.assert_array_equal(ids, ranked(queries @ database.T, 10)[1])
+    live = np.random.default_rng(2).random(9000) < live_frac
+    _, ids = topk_blocked(queries, database, 10, block_rows=4096, live=live)
+    expected = ranked(np.where(live, queries @ database.T, -np.inf), 10)[1]
+    found = min(10, live.sum())
+    np.testing.assert_array_equal(ids[:, :found], expected[:, :found])
+    assert (ids[:, found:] == -1).all()
 
 
 def test_deleted_rows_are_never_found():

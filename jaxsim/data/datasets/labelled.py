@@ -2,9 +2,29 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from jaxsim.core.errors import InputError
+from jaxsim.data.image_folder import image_folder
 from jaxsim.data.records import Record, RetrievalSet
+
+
+def folder(root: Path) -> list[RetrievalSet]:
+    """Returns the one set of a folder whose subfolders are labels.
+
+    With subfolders train/ and test/, each of them holding labels, the test images
+    query the training images; otherwise each image queries all the others.
+
+    Args:
+      root: the folder.
+
+    Raises:
+      InputError: there are no images, or no label has two.
+    """
+    records = image_folder(root, splits=True).records
+    if {"train", "test"} <= {record.split for record in records}:
+        return [query_index(records, name="test")]
+    return [leave_one_out(image_folder(root).records, name="folder")]
 
 
 def leave_one_out(

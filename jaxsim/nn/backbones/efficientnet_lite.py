@@ -65,6 +65,16 @@ def round_channels(channels: float) -> int:
     return rounded if rounded >= 0.9 * channels else rounded + 8
 
 
+def same_padding(kernel: int, stride: int) -> tuple[int, int]:
+    """Returns TensorFlow's "SAME" for even sizes, as the weights were trained with.
+
+    It is used at odd sizes too, where TensorFlow would shift its windows by a pixel: a
+    layer of stride 2 makes floor(size / 2) cells, as the weights' own package does.
+    """
+    total = kernel - stride
+    return total // 2, total - total // 2
+
+
 class EfficientNetLite(nn.Module):
     """EfficientNet-Lite0, 1 or 2 without its classifier.
 
@@ -117,7 +127,12 @@ class EfficientNetLite(nn.Module):
         )
         x = Features(images.astype(self.dtype), valid)
         stem = layer(
-            STEM_CHANNELS, kernel=3, stride=2, activation=jax.nn.relu6, name="stem"
+            STEM_CHANNELS,
+            kernel=3,
+            stride=2,
+            padding=same_padding(3, 2),
+            activation=jax.nn.relu6,
+            name="stem",
         )
         x = stem(x, train=train)
         stages, level = {}, 1
@@ -170,8 +185,7 @@ class InvertedResidual(nn.Module):
             width,
             kernel=block.kernel,
             stride=block.stride,
-            # TensorFlow's "SAME" at even sizes, which the weights were trained with.
-            low=(block.kernel - block.stride) // 2,
+            padding=same_padding(block.kernel, block.stride),
             groups=width,
             activation=jax.nn.relu6,
             name="depthwise",

@@ -19,11 +19,15 @@ from jaxsim.ops.convolution import convolution
 Norm = Literal["frozen", "batch"]
 
 
-def strided(
-    valid: Int32[Array, "B 2"] | None, stride: int
+def remaining(
+    valid: Int32[Array, "B 2"] | None,
+    *,
+    kernel: int,
+    stride: int,
+    padding: tuple[int, int],
 ) -> Int32[Array, "B 2"] | None:
-    """Returns how many cells a layer of this stride makes of the valid ones."""
-    return None if valid is None else (valid + stride - 1) // stride
+    """Returns how many cells a layer makes of the valid ones."""
+    return None if valid is None else (valid + sum(padding) - kernel) // stride + 1
 
 
 def max_pool(features: Features, *, window: int, stride: int, low: int) -> Features:
@@ -45,7 +49,9 @@ def max_pool(features: Features, *, window: int, stride: int, low: int) -> Featu
         (1, stride, stride, 1),
         ((0, 0), pad, pad, (0, 0)),
     )
-    return Features(maxima, strided(features.valid, stride))
+    return Features(
+        maxima, remaining(features.valid, kernel=window, stride=stride, padding=pad)
+    )
 
 
 class Conv(nn.Module):
@@ -54,7 +60,7 @@ class Conv(nn.Module):
     channels: int
     kernel: int
     stride: int
-    low: int
+    padding: tuple[int, int]
     groups: int
     use_bias: bool
 
@@ -63,12 +69,11 @@ class Conv(nn.Module):
         """Convolves a map whose outside is zero."""
         shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.channels)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
-        pad = (self.low, self.kernel - 1 - self.low)
         y = convolution(
             x,
             kernel.astype(x.dtype),
             stride=self.stride,
-            padding=(pad, pad),
+            padding=(self.padding, self.padding),
             groups=self.groups,
         )
         if self.use_bias:
@@ -139,8 +144,7 @@ class ConvNorm(nn.Module):
       channels: of the output.
       kernel: side of the square kernel.
       stride: step between outputs.
-      low: zeros before the first row and column; `kernel - 1 - low` follow the last,
-        so that ceil(size / stride) cells come out.
+      padding: zeros before the first and after the last row and column.
       groups: equal parts of the channels; the input's channels for a depthwise layer.
       activation: applied last; None for a linear layer.
       folded: the layer has a bias and no batch norm.
@@ -153,7 +157,7 @@ class ConvNorm(nn.Module):
     channels: int
     kernel: int = 1
     stride: int = 1
-    low: int = 0
+    padding: tuple[int, int] = (0, 0)
     groups: int = 1
     activation: Callable[[jax.Array], jax.Array] | None = None
     folded: bool = False
@@ -169,12 +173,18 @@ class ConvNorm(nn.Module):
             channels=self.channels,
             kernel=self.kernel,
             stride=self.stride,
-            low=self.low,
+            padding=self.padding,
             groups=self.groups,
             use_bias=self.folded,
             name="conv",
         )
-        out = Features(conv(x), strided(features.valid, self.stride))
+        valid = remaining(
+            features.valid,
+            kernel=self.kernel,
+            stride=self.stride,
+            padding=self.padding,
+        )
+        out = Features(conv(x), valid)
         if not self.folded:
             live = train and self.norm == "batch"
             mask = out.mask() if live and out.valid is not None else None

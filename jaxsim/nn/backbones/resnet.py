@@ -71,7 +71,7 @@ class ResNet(nn.Module):
             STEM_CHANNELS,
             kernel=7,
             stride=2,
-            low=3,
+            padding=(3, 3),
             activation=jax.nn.relu,
             name="stem",
         )
@@ -126,7 +126,7 @@ class Bottleneck(nn.Module):
             self.width,
             kernel=3,
             stride=self.stride,
-            low=1,
+            padding=(1, 1),
             activation=relu,
             name="spatial",
         )

@@ -62,7 +62,7 @@ class VGG16(nn.Module):
                 conv = ConvNorm(
                     channels,
                     kernel=3,
-                    low=1,
+                    padding=(1, 1),
                     activation=jax.nn.relu,
                     folded=True,
                     name=f"stage{stage}_conv{number}",

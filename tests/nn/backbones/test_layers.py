@@ -41,10 +41,10 @@ def compiled(module):
 
 
 LAYERS = {
-    "lite stride 2, 3x3": ConvNorm(3, kernel=3, stride=2, low=0),
-    "lite stride 2, 5x5": ConvNorm(4, kernel=5, stride=2, low=1, groups=4),
-    "torch stride 2, 3x3": ConvNorm(3, kernel=3, stride=2, low=1),
-    "torch stride 2, 7x7": ConvNorm(3, kernel=7, stride=2, low=3),
+    "lite stride 2, 3x3": ConvNorm(3, kernel=3, stride=2, padding=(0, 1)),
+    "lite stride 2, 5x5": ConvNorm(4, kernel=5, stride=2, padding=(1, 2), groups=4),
+    "torch stride 2, 3x3": ConvNorm(3, kernel=3, stride=2, padding=(1, 1)),
+    "torch stride 2, 7x7": ConvNorm(3, kernel=7, stride=2, padding=(3, 3)),
     "1x1 stride 2": ConvNorm(3, stride=2),
     "inverted residual": InvertedResidual(Block(3, 4, 1, 2), ConvNorm),
     "inverted residual, stride 2": InvertedResidual(Block(5, 6, 2, 2), ConvNorm),
@@ -192,7 +192,7 @@ def test_live_batch_norm_normalises_and_moves_the_stored_statistics():
 
 @pytest.mark.parametrize("norm, moves", [("frozen", False), ("batch", True)])
 def test_training_moves_statistics_only_on_request(norm, moves):
-    module = ConvNorm(3, kernel=3, low=1, norm=norm)
+    module = ConvNorm(3, kernel=3, padding=(1, 1), norm=norm)
     features = Features(jnp.array(noise("train", 2, 6, 6, 4)))
     variables = module.init(jax.random.key(0), features)
     still = module.apply(variables, features).map
@@ -207,7 +207,7 @@ def test_training_moves_statistics_only_on_request(norm, moves):
 
 
 def test_live_statistics_are_those_of_all_devices():
-    module = ConvNorm(3, kernel=3, low=1, norm="batch")
+    module = ConvNorm(3, kernel=3, padding=(1, 1), norm="batch")
     image = noise("devices", 8, 6, 6, 4)
     valid = np.array([[i % 6 + 1, 6] for i in range(8)], np.int32)
     variables = scrambled(module.init(jax.random.key(0), Features(jnp.array(image))))
@@ -228,7 +228,7 @@ def test_live_statistics_are_those_of_all_devices():
 
 @pytest.mark.parametrize("norm", ["frozen", "batch"])
 def test_gradients_are_finite_and_blind_to_padding(norm):
-    module = ConvNorm(3, kernel=3, low=1, norm=norm, activation=jax.nn.relu6)
+    module = ConvNorm(3, kernel=3, padding=(1, 1), norm=norm, activation=jax.nn.relu6)
     image = noise("gradient", 2, 6, 6, 4)
     valid = jnp.array([[3, 6], [0, 0]], jnp.int32)
     variables = module.init(jax.random.key(0), Features(jnp.array(image)))

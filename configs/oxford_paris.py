@@ -1,0 +1,40 @@
+"""Oxford5k and Paris6k, as first published or revisited.
+
+Command:  jaxsim evaluate configs/oxford_paris.py:truth=GND.json --data DIR
+          jaxsim evaluate configs/oxford_paris.py:revisited=True,truth=GND.pkl --data DIR
+Data:     the photos, DIR/*.jpg or DIR/jpg/*.jpg; the ground truth as .json, .pkl or .mat
+"""
+
+import fiddle as fdl
+
+from jaxsim.data.datasets import oxford_paris
+from jaxsim.data.ground_truth import read_ground_truth
+from jaxsim.evaluation.protocols.oxford_paris import OxfordParis
+from jaxsim.evaluation.protocols.revisited import Revisited
+from jaxsim.experiment.descriptors import (
+    BackboneName,
+    PoolingName,
+    descriptor_config,
+)
+from jaxsim.experiment.experiments import RetrievalExperiment
+from jaxsim.experiment.model_spec import PACKAGED
+
+
+def get_config(
+    truth: str,
+    revisited: bool = False,
+    backbone: BackboneName = "lite0",
+    pooling: PoolingName = "rmac",
+    weights: str = PACKAGED,
+    size_px: int = 1024,
+) -> fdl.Config[RetrievalExperiment]:
+    """Returns the experiment; queries are cropped to their boxes."""
+    load = oxford_paris.load_revisited if revisited else oxford_paris.load_original
+    return fdl.Config(
+        RetrievalExperiment,
+        model=descriptor_config(
+            backbone=backbone, pooling=pooling, weights=weights, size_px=size_px
+        ),
+        data=fdl.Partial(load, ground_truth=fdl.Config(read_ground_truth, truth)),
+        protocol=fdl.Config(Revisited if revisited else OxfordParis),
+    )
