@@ -36,7 +36,7 @@ class BackboneRow:
 
 
 def _lite(variant, channels, parameters) -> BackboneRow:
-    maps = ((35, 49), (18, 25), (9, 13), (5, 7), (3, 4), (3, 4))
+    maps = ((35, 48), (17, 24), (8, 12), (4, 6), (2, 3), (2, 3))
     names = ("stage1", "stage2", "stage3", "stage4", "stage5", "head")
     return BackboneRow(
         golden=variant,

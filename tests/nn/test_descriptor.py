@@ -40,24 +40,25 @@ def descriptor(pooling, **options):
 @pytest.mark.parametrize("pooling", [Spoc(), Gem(), Rmac()])
 def test_descriptors_have_length_one(pooling):
     module = descriptor(pooling)
-    variables = module.init(jax.random.key(0), IMAGES)
-    vectors = module.apply(variables, IMAGES)
+    variables = jax.jit(module.init)(jax.random.key(0), IMAGES)
+    vectors = jax.jit(module.apply)(variables, IMAGES)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
 
 
 def test_padding_and_batch_do_not_change_a_descriptor():
     module = descriptor(Rmac())
-    alone = module.apply({}, IMAGES[:1])
+    describe = jax.jit(module.apply)
+    alone = describe({}, IMAGES[:1])
     hostile = np.full((2, 48, 32, 3), 255, np.uint8)
     hostile[0, :32, :24] = IMAGES[0]
     valid = jnp.array([[32, 24], [48, 32]], jnp.int32)
-    padded = module.apply({}, jnp.asarray(hostile), valid)
+    padded = describe({}, jnp.asarray(hostile), valid)
     np.testing.assert_allclose(padded[:1], alone, rtol=1e-5)
 
 
 def test_whitening_of_the_whole_vector_is_applied_and_normalised():
     module = descriptor(Spoc(), whiten_dim=2)
-    variables = module.init(jax.random.key(0), IMAGES)
+    variables = jax.jit(module.init)(jax.random.key(0), IMAGES)
     bias = np.full(2, 0.1, np.float32)
     projection = np.random.default_rng(1).normal(size=(6, 2)).astype(np.float32)
     variables = {"params": {"whiten": {"bias": bias, "projection": projection}}}
@@ -73,7 +74,7 @@ def test_another_stage_can_be_pooled():
 
 def test_regions_are_those_before_whitening():
     module = descriptor(Rmac(whiten_dim=2))
-    variables = module.init(jax.random.key(0), IMAGES)
+    variables = jax.jit(module.init)(jax.random.key(0), IMAGES)
     vectors, present = module.apply(variables, IMAGES, method="regions")
     norms = np.linalg.norm(vectors, axis=-1)
     np.testing.assert_allclose(norms[np.asarray(present) > 0], 1, rtol=1e-5)

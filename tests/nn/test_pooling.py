@@ -49,11 +49,12 @@ def test_rmac_equals_the_loop_over_regions(whiten):
 @pytest.mark.parametrize("module", [Spoc(), Mac(), Gem(), Rmac()])
 def test_cropping_the_padding_away_changes_nothing(module):
     variables = module.init(jax.random.key(0), FEATURES)
-    padded = module.apply(variables, FEATURES)
+    pool = jax.jit(module.apply)
+    padded = pool(variables, FEATURES)
     for row, (height, width) in enumerate(SIZES):
         alone = Features(jnp.asarray(MAPS[row : row + 1, :height, :width]))
         np.testing.assert_allclose(
-            module.apply(variables, alone)[0], padded[row], rtol=1e-5
+            pool(variables, alone)[0], padded[row], rtol=1e-5
         )
 
 
@@ -62,13 +63,14 @@ def test_rmac_gradient_equals_finite_differences():
     variables = {"params": {"whiten": WHITEN_PARAMETERS}}
     weights = GENERATOR.normal(size=(3, 3)).astype(np.float32)
 
+    @jax.jit
     def value(maps):
         pooled = module.apply(variables, Features(maps, VALID))
         return jnp.sum(pooled * weights)
 
     direction = jnp.asarray(GENERATOR.normal(size=MAPS.shape), jnp.float32)
     maps = jnp.asarray(MAPS)
-    slope = jnp.vdot(jax.grad(value)(maps), direction)
+    slope = jnp.vdot(jax.jit(jax.grad(value))(maps), direction)
     step = 1e-3
     rise = value(maps + step * direction) - value(maps - step * direction)
     np.testing.assert_allclose(slope, rise / (2 * step), rtol=2e-2)
@@ -85,7 +87,7 @@ def test_the_exponent_of_gem_is_learned():
     variables = module.init(jax.random.key(0), FEATURES)
     gradient = jax.grad(lambda v: module.apply(v, FEATURES).sum())(variables)
     assert variables["params"]["p"] == 3
-    assert float(gradient["params"]["p"]) > 0
+    assert float(gradient["params"]["p"][0]) > 0
 
 
 def test_unfitted_whitening_truncates():
