@@ -53,9 +53,7 @@ def test_cropping_the_padding_away_changes_nothing(module):
     padded = pool(variables, FEATURES)
     for row, (height, width) in enumerate(SIZES):
         alone = Features(jnp.asarray(MAPS[row : row + 1, :height, :width]))
-        np.testing.assert_allclose(
-            pool(variables, alone)[0], padded[row], rtol=1e-5
-        )
+        np.testing.assert_allclose(pool(variables, alone)[0], padded[row], rtol=1e-5)
 
 
 def test_rmac_gradient_equals_finite_differences():
