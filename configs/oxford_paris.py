@@ -1,8 +1,8 @@
 """Oxford5k and Paris6k, as first published or revisited.
 
 Command:  jaxsim evaluate configs/oxford_paris.py:truth=GND.json --data DIR
-          jaxsim evaluate configs/oxford_paris.py:revisited=True,truth=GND.pkl --data DIR
-Data:     the photos, DIR/*.jpg or DIR/jpg/*.jpg; the ground truth as .json, .pkl or .mat
+          with revisited=True,truth=GND.pkl for ROxford5k and RParis6k
+Data:     the photos, DIR/*.jpg or DIR/jpg/*.jpg; ground truth as .json, .pkl or .mat
 """
 
 import fiddle as fdl

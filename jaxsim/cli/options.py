@@ -10,12 +10,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         metavar="OPTIONS",
         help="what describes the images, as option=value,option=value: backbone "
         "(lite0, lite1, lite2, resnet50, resnet101, vgg16), pooling (spoc, gem, mac, "
-        "rmac), whiten (none, regions, pca, learned), dim, size_px, weights (packaged, "
-        "or a .pth, .safetensors or .npz file). Default: lite0 with R-MAC at 480 px, "
-        "whitened on the collection itself if that has at least 200 images",
+        "rmac), whiten (none, regions, pca, learned), dim, size_px, scales (such as "
+        "(1.0,0.7)), weights (packaged, or a .pth, .safetensors or .npz file). "
+        "Default: lite0 with R-MAC at 480 px, whitened on the collection itself if "
+        "that has at least 200 images",
     )
     parser.add_argument(
-        "--batch-size", type=_positive, default=16, help="images per program run"
+        "--batch-size", type=positive, default=16, help="images per program run"
     )
 
 
@@ -27,7 +28,8 @@ def model_config(text: str | None):
     return None if text is None else parse_options(text, descriptor_config)
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Reads a whole number of at least 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")

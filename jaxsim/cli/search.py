@@ -15,10 +15,12 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
+    from jaxsim.cli.options import positive
+
     parser.add_argument("index", type=Path, metavar="INDEX", help="folder of the index")
     parser.add_argument("queries", nargs="*", metavar="QUERY", help="image files")
     parser.add_argument("--folder", help="take all images of a folder as queries")
-    parser.add_argument("--k", type=int, default=10, help="results per query")
+    parser.add_argument("--k", type=positive, default=10, help="results per query")
     parser.add_argument("--json", metavar="FILE", help="write the results; - prints")
     parser.add_argument("--html", metavar="FILE", help="write a page with pictures")
 

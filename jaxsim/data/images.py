@@ -11,6 +11,8 @@ from PIL import Image, UnidentifiedImageError
 
 from jaxsim.core.errors import InputError
 
+# Of what Pillow knows, the formats of pictures; some others start programs.
+FORMATS = "AVIF BMP GIF JPEG JPEG2000 MPO PNG PPM TIFF WEBP".split()
 MIN_SIDE_PX = 4
 MAX_PIXELS = 2**27
 
@@ -70,7 +72,7 @@ def decode(
         raise RejectedImage("empty file")
     _silence_pillow()
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(*image.size, max_pixels=max_pixels)
             if target_px is not None:
                 side = max(image.size) if target_side == "longest" else min(image.size)

@@ -81,7 +81,7 @@ def load_model(folder: Path) -> ImageModel:
             f"the model description {path} cannot be read ({error}). Build "
             "the index again into a new folder"
         ) from error
-    spec = fdl.build(config_from_json(text, source=str(path)))
+    spec = _build_spec(config_from_json(text, source=str(path)), path)
     return ImageModel(
         module=spec.network,
         variables=load_variables(folder),
@@ -89,6 +89,22 @@ def load_model(folder: Path) -> ImageModel:
         scales=spec.scales,
         config=text,
     )
+
+
+def _build_spec(config: fdl.Config, path: Path) -> ModelSpec:
+    try:
+        spec = fdl.build(config)
+    except (TypeError, ValueError, InputError) as error:
+        raise IndexFormatError(
+            f"the model description {path} cannot be used ({error}). Build the index "
+            "again into a new folder"
+        ) from error
+    if not isinstance(spec, ModelSpec):
+        raise IndexFormatError(
+            f"{path} describes a {type(spec).__name__} instead of a model. Build the "
+            "index again into a new folder"
+        )
+    return spec
 
 
 def _fit(

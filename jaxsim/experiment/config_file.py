@@ -7,6 +7,7 @@ options for it; `--set model.weights=net.pth` then changes one field of the resu
 import ast
 import importlib.util
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -41,7 +42,7 @@ def parse_options(text: str, function: Callable[..., fdl.Config]) -> fdl.Config:
     Raises:
       InputError: no such option, or a value of another type.
     """
-    options = dict(_split_assignment(item) for item in text.split(",") if item)
+    options = _split_options(text)
     return function(**_typed_options(function, options, function.__name__))
 
 
@@ -53,7 +54,13 @@ def _split_reference(reference: str) -> tuple[Path, dict[str, str]]:
             f"there is no config file '{path}'. Give a Python file with a function "
             "get_config, such as configs/smvs.py or configs/smvs.py:pooling=gem"
         )
-    return path, dict(_split_assignment(item) for item in text.split(",") if item)
+    return path, _split_options(text)
+
+
+def _split_options(text: str) -> dict[str, str]:
+    """Splits at commas that are not inside brackets."""
+    items = re.split(r",(?![^(\[]*[)\]])", text)
+    return dict(_split_assignment(item) for item in items if item)
 
 
 def _split_assignment(text: str) -> tuple[str, str]:
@@ -72,6 +79,8 @@ def _import_get_config(path: Path) -> Callable[..., fdl.Config]:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         raise InputError(f"the config file '{path}' does not parse: {error}") from error
+    except (ImportError, NameError, AttributeError) as error:
+        raise InputError(f"the config file '{path}' does not run: {error}") from error
     if not hasattr(module, "get_config"):
         raise InputError(f"the config file '{path}' has no function get_config")
     return module.get_config
@@ -141,6 +150,11 @@ def _apply_override(config: fdl.Config, override: str) -> None:
     if field not in known:
         raise InputError(
             f"--set {override}: no field '{field}' there; fields: {', '.join(known)}"
+        )
+    if isinstance(getattr(node, field, None), fdl.Buildable):
+        raise InputError(
+            f"--set {override}: '{field}' is a part of its own; set one of its fields, "
+            f"such as {dotted}.…"
         )
     hints = typing.get_type_hints(fdl.get_callable(node))
     setattr(node, field, _convert(text, hints.get(field, str), dotted))

@@ -1,5 +1,6 @@
 """Opens or creates an index together with the model that belongs to it."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from jaxsim.experiment.build import build_model, folded_config, load_model
 from jaxsim.experiment.descriptors import descriptor_config
 from jaxsim.experiment.model_spec import ModelSpec
 from jaxsim.experiment.serialisation import config_to_json
+from jaxsim.index.lock import locked
 from jaxsim.index.manifest import MANIFEST
 from jaxsim.index.storage import IndexStore
 from jaxsim.pipeline.embed import Embedder
@@ -72,18 +74,19 @@ def index_images(
     """
     folder = path / MODEL_FOLDER
     fresh = None
-    if not (path / MANIFEST).exists():
-        config = model or default_model(len(records))
-        fresh = build_model(config, fit_records or fit_sample(records), bars=bars)
-        fresh.save(folder)
-        IndexStore.create(
-            path,
-            dimension=fresh.dimension,
-            fingerprint=fresh.fingerprint,
-            info={"source": source},
-        )
-    elif model is not None:
-        _refuse_other_model(folder / CONFIG_FILE, model)
+    with locked(path):
+        if not (path / MANIFEST).exists() or not len(IndexStore.open(path)):
+            (path / MANIFEST).unlink(missing_ok=True)
+            fresh = _build(model, records, fit_records, bars)
+            fresh.save(folder)
+            IndexStore.create(
+                path,
+                dimension=fresh.dimension,
+                fingerprint=fresh.fingerprint,
+                info={"source": source},
+            )
+        elif model is not None:
+            _refuse_other_model(folder / CONFIG_FILE, model)
 
     def open_embedder() -> Embedder:
         opened = fresh or _model_of(path)
@@ -106,6 +109,27 @@ def open_engine(path: Path, *, batch_size: int = 16) -> SearchEngine:
     )
 
 
+def _build(
+    model: fdl.Config[ModelSpec] | None,
+    records: Sequence[Record],
+    fit_records: Sequence[Record] | None,
+    bars: Bars,
+) -> ImageModel:
+    """Builds the model of a new index.
+
+    The default model's whitening is left away if the images do not allow it: if most
+    of them are copies of each other, or broken.
+    """
+    sample = fit_records or fit_sample(records)
+    if model is not None:
+        return build_model(model, sample, bars=bars)
+    try:
+        return build_model(default_model(len(records)), sample, bars=bars)
+    except InputError as error:
+        logging.getLogger(__name__).warning("descriptors are not whitened: %s", error)
+        return build_model(descriptor_config(pooling="rmac"), bars=bars)
+
+
 def _model_of(path: Path) -> ImageModel:
     model = load_model(path / MODEL_FOLDER)
     IndexStore.open(path, fingerprint=model.fingerprint)
@@ -113,7 +137,9 @@ def _model_of(path: Path) -> ImageModel:
 
 
 def _refuse_other_model(stored: Path, wanted: fdl.Config[ModelSpec]) -> None:
-    if stored.exists() and stored.read_text() == config_to_json(folded_config(wanted)):
+    if stored.exists() and stored.read_text(errors="replace") == config_to_json(
+        folded_config(wanted)
+    ):
         return
     raise InputError(
         f"the index {stored.parent.parent} was made by another model than the one "

@@ -54,13 +54,15 @@ _COLUMNS = [field.name for field in fields(ImageRow)]
 def write_images(file: IO[bytes], rows: Sequence[ImageRow]) -> None:
     """Writes rows as Parquet.
 
-    Names are stored as bytes, since a file name is any bytes but "/" and zero.
+    Names, and labels that come from folders, are stored as bytes: a file name is any
+    bytes but "/" and zero.
     """
     import pyarrow
     import pyarrow.parquet
 
     columns = {name: [getattr(row, name) for row in rows] for name in _COLUMNS}
     columns["name"] = [os.fsencode(row.name) for row in rows]
+    columns["label"] = [row.label and os.fsencode(row.label) for row in rows]
     table = pyarrow.table(columns, schema=image_schema())
     pyarrow.parquet.write_table(table, file)
 
@@ -81,7 +83,7 @@ def image_schema() -> "pyarrow.Schema":
             pyarrow.field("name", pyarrow.binary(), nullable=False),
             pyarrow.field("size_bytes", pyarrow.int64(), nullable=False),
             pyarrow.field("mtime_ns", pyarrow.int64(), nullable=False),
-            pyarrow.field("label", pyarrow.string()),
+            pyarrow.field("label", pyarrow.binary()),
             pyarrow.field("content", pyarrow.string(), nullable=False),
         ]
     )
@@ -89,9 +91,10 @@ def image_schema() -> "pyarrow.Schema":
 
 def image_rows(table: "pyarrow.Table") -> list[ImageRow]:
     """Returns the rows of a table as objects."""
-    names = [os.fsdecode(name) for name in table["name"].to_pylist()]
-    others = [table[column].to_pylist() for column in _COLUMNS[1:]]
+    columns = {column: table[column].to_pylist() for column in _COLUMNS}
+    for column in ("name", "label"):
+        columns[column] = [text and os.fsdecode(text) for text in columns[column]]
     return [
         ImageRow(**dict(zip(_COLUMNS, values, strict=True)))
-        for values in zip(names, *others, strict=True)
+        for values in zip(*columns.values(), strict=True)
     ]

@@ -124,6 +124,10 @@ class Manifest:
                 f"{folder} is not an index: it has no {MANIFEST}. Build one with "
                 "'jaxsim index PHOTOS --out INDEX'."
             ) from None
+        except OSError as error:
+            raise IndexFormatError(
+                f"{path} cannot be read: {error.strerror}. {REBUILD}"
+            ) from error
 
     @classmethod
     def parse(cls, data: bytes, path: Path) -> "Manifest":

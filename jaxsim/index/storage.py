@@ -13,6 +13,7 @@ from jaxtyping import Float32, Int64
 from jaxsim.core.errors import IndexFormatError, InputError
 from jaxsim.index.exact import ExactIndex
 from jaxsim.index.images import ImageRow, image_rows, image_schema, read_images
+from jaxsim.index.lock import refuse_foreign_folder
 from jaxsim.index.manifest import MANIFEST, REBUILD, Manifest, Segment, StoredFile
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class IndexStore:
           info: how images become descriptors; values JSON can hold.
 
         Raises:
-          InputError: the folder holds an index already, or cannot be written.
+          InputError: the folder holds an index or other files already, or cannot be
+            written.
         """
         path = Path(path)
         if (path / MANIFEST).exists():
@@ -67,6 +69,7 @@ class IndexStore:
                 f"{path} already holds an index. Open it to update it, or choose "
                 "another folder."
             )
+        refuse_foreign_folder(path)
         if dimension < 1:
             raise InputError(f"the dimension of an index is >= 1, not {dimension}")
         if (path / PENDING).exists():

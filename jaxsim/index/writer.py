@@ -1,6 +1,5 @@
 """Changes an index on disk: all of a run, or nothing."""
 
-import fcntl
 from collections.abc import (
     Callable,
     Collection,
@@ -15,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxsim.core.errors import InputError
 from jaxsim.core.files import atomic_write
 from jaxsim.index.base import check_vectors
 from jaxsim.index.images import ImageFile, ImageRow, write_images
+from jaxsim.index.lock import locked
 from jaxsim.index.manifest import MANIFEST, Manifest, Segment, StoredFile
 from jaxsim.index.pending import Pending
 from jaxsim.index.storage import PENDING, IndexStore
@@ -61,18 +60,7 @@ class IndexWriter:
         """
         path = Path(path)
         Manifest.read(path)
-        try:
-            file = (path / "lock").open("a")
-        except OSError as error:
-            raise InputError(f"cannot write to {path}: {error.strerror}") from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"another process is writing to {path}. Wait until it is done, or "
-                    "stop it; what it has embedded so far is used again."
-                ) from None
+        with locked(path):
             writer = cls(IndexStore.open(path, fingerprint=fingerprint))
             writer._remove_leftovers()
             try:

@@ -43,8 +43,8 @@ def write_descriptors(
         raise InputError("none of the images can be used, so there is nothing to write")
     chosen = [records[row] for row in rows.tolist()]
     # Names may hold bytes that are not UTF-8; files for others must.
-    names = [r.name.encode("utf-8", "backslashreplace").decode() for r in chosen]
-    labels = [record.label for record in chosen]
+    names = [_utf8(record.name) for record in chosen]
+    labels = [record.label and _utf8(record.label) for record in chosen]
     vectors = embedding.vectors[rows]
     with atomic_write(path) as file:
         if path.suffix == ".npz":
@@ -58,6 +58,10 @@ def write_descriptors(
             )
         else:
             _write_parquet(file, names, labels, vectors, fingerprint)
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _write_parquet(file, names, labels, vectors, fingerprint: str) -> None:

@@ -55,6 +55,7 @@ class Embedder:
     batch_size: int = 16
     num_threads: int | None = None
     compiled_shapes: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)
+    _programs: dict[str, Callable[..., Any]] = field(default_factory=dict, repr=False)
 
     def describe(
         self, records: Sequence[Record], on_reject: Callable[[Reject], None]
@@ -112,12 +113,7 @@ class Embedder:
 
         The next batch is computed while the caller handles the last.
         """
-        program = jax.jit(
-            lambda variables, images, valid: self._module.apply(
-                variables, images, valid, method=method
-            ),
-            in_shardings=(replicated(self._mesh), *[batch_sharding(self._mesh)] * 2),
-        )
+        program = self._program(method)
         loaded = batches(
             records,
             self.model.preprocessing,
@@ -135,6 +131,18 @@ class Embedder:
             running = started
         if running is not None:
             yield running
+
+    def _program(self, method: str):
+        """Returns the compiled method, the same at every call."""
+        if method not in self._programs:
+            sharding = batch_sharding(self._mesh)
+            self._programs[method] = jax.jit(
+                lambda variables, images, valid: self._module.apply(
+                    variables, images, valid, method=method
+                ),
+                in_shardings=(replicated(self._mesh), sharding, sharding),
+            )
+        return self._programs[method]
 
     @cached_property
     def _mesh(self):

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -87,6 +88,19 @@ def _describe(value) -> object:
     return {"type": type(value).__name__, **described}
 
 
+# What reading a damaged archive can raise.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    zlib.error,
+)
+
+
 def load_variables(folder: Path) -> dict:
     """Reads the parameters that `ImageModel.save` wrote.
 
@@ -97,7 +111,7 @@ def load_variables(folder: Path) -> dict:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return unflatten_dict({k: stored[k] for k in stored.files}, sep="/")
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except _UNREADABLE as error:
         raise IndexFormatError(
             f"the model's parameters {path} cannot be read ({error}). Build the index "
             "again into a new folder"

@@ -11,6 +11,7 @@ from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.data.records import Record
 from jaxsim.data.rejects import Reject
 from jaxsim.data.sources import open_source
+from jaxsim.index.base import check_k
 from jaxsim.index.exact import ExactIndex
 from jaxsim.index.storage import IndexStore
 from jaxsim.pipeline.embed import Embedder
@@ -51,6 +52,7 @@ class SearchEngine:
           A ranking whose ids are the index's row numbers; and the queries that cannot
           be used, whose results are all missing.
         """
+        check_k(k)
         embedding = self.embedder.embed(queries)
         ids = np.full((len(queries), k), MISSING_ID, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)

@@ -71,6 +71,7 @@ def update_index(
     by_name = {record.name: record for record in records}
     with IndexWriter.open(path) as writer:
         plan = writer.plan(files, lambda file: _content(by_name[file.name]))
+        _refuse_other_collection(writer, plan, source)
         skipped = [*rejects, *unreadable]
         skipped += [Reject(name=f.name, reason=why) for f, why in plan.unreadable]
         embedder, broken = _embed(writer, plan, by_name, open_embedder, bars)
@@ -158,4 +159,27 @@ def _embed(
             for row, vector in zip(ids.tolist(), vectors, strict=True):
                 writer.put(contents[row], vector)
             progress(len(ids))
+    for content, file in plan.to_embed:
+        if _changed(by_name[file.name], file):
+            broken[content] = "changed while it was read"
     return embedder, broken
+
+
+def _changed(record: Record, file: ImageFile) -> bool:
+    """Whether the hash may be of other bytes than those that were embedded."""
+    try:
+        return isinstance(record.content, Path) and _file_of(record) != file
+    except OSError:
+        return True
+
+
+def _refuse_other_collection(writer: IndexWriter, plan: Plan, source: str) -> None:
+    """Raises InputError if an index would lose all its images to other ones."""
+    known = {row.content for row in writer.store.rows}
+    shared = len(plan.kept) or any(content in known for _, content in plan.found)
+    if len(writer.store) and not shared:
+        before = writer.store.manifest.info["source"]
+        raise InputError(
+            f"{source} has none of the {len(writer.store)} images of this index, which "
+            f"was made of {before}. Choose another --out for another collection"
+        )

@@ -145,7 +145,10 @@ def test_queries_that_are_no_images(photos, index, jaxsim, tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"x")
     refused(jaxsim("search", index, tmp_path / "bad.jpg"), "none of the queries")
     refused(jaxsim("search", index), "at least one query")
-    refused(jaxsim("search", index, photos / "coffee/0.jpg", "--k", "0"), "k is 0")
+    for k in ("0", "-1", "ten"):
+        with pytest.raises(SystemExit) as stop:
+            jaxsim("search", index, photos / "coffee/0.jpg", "--k", k)
+        assert stop.value.code == 2
     refused(jaxsim("search", tmp_path, photos / "coffee/0.jpg"), "not an index")
 
 
@@ -157,7 +160,14 @@ def test_a_newer_format(photos, index, jaxsim):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["manifest.json", "segment-*.npy", "segment-*.parquet", "model/*"]
+    "pattern",
+    [
+        "manifest.json",
+        "segment-*.npy",
+        "segment-*.parquet",
+        "model/config.json",
+        "model/parameters.npz",
+    ],
 )
 @pytest.mark.parametrize("damage", ["cut", "flip", "remove"])
 def test_damaged_files(photos, index, jaxsim, pattern, damage):
@@ -171,7 +181,7 @@ def test_damaged_files(photos, index, jaxsim, pattern, damage):
         else:
             flipped = bytes(b ^ 255 for b in content[middle : middle + 200])
             path.write_bytes(content[:middle] + flipped + content[middle + 200 :])
-    refused(jaxsim("search", index, photos / "coffee/0.jpg"))
+    refused(jaxsim("search", index, photos / "coffee/0.jpg"), str(index))
 
 
 def test_a_full_disk_keeps_the_index(photos, index, jaxsim, monkeypatch):
@@ -187,6 +197,35 @@ def test_a_full_disk_keeps_the_index(photos, index, jaxsim, monkeypatch):
     assert (index / "manifest.json").read_bytes() == before
     code, _, errors = jaxsim("index", photos, "--out", index)
     assert code == 0 and "7 images" in errors
+
+
+def test_other_files_are_never_touched(photos, tmp_path, jaxsim):
+    mine = photos / "segment-holiday.txt"
+    mine.write_text("mine")
+    refused(
+        jaxsim("index", photos, "--out", photos, *FAST), "is not empty and no index"
+    )
+    refused(jaxsim("index", photos, "--out", mine, *FAST), "is a file")
+    assert mine.read_text() == "mine" and not (photos / "model").exists()
+
+
+def test_another_collection_does_not_replace_the_images(
+    photos, index, tmp_path, jaxsim
+):
+    (tmp_path / "other").mkdir()
+    save_noise(tmp_path / "other" / "a.png", seed=5)
+    result = jaxsim("index", tmp_path / "other", "--out", index)
+    refused(result, "none of the 6 images", "another --out")
+
+
+def test_folders_that_are_not_utf8(tmp_path, jaxsim):
+    folder = tmp_path / "photos" / "caf\udce9"
+    folder.mkdir(parents=True)
+    save_noise(folder / "a.png")
+    index, vectors = tmp_path / "index", tmp_path / "v.parquet"
+    assert jaxsim("index", tmp_path / "photos", "--out", index, *FAST)[0] == 0
+    assert jaxsim("search", index, folder / "a.png")[0] == 0
+    assert jaxsim("embed", tmp_path / "photos", "--out", vectors, *FAST)[0] == 0
 
 
 def test_a_second_writer(photos, index, jaxsim):

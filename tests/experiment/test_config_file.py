@@ -6,7 +6,8 @@ import fiddle as fdl
 import pytest
 
 from jaxsim.core.errors import InputError
-from jaxsim.experiment.config_file import load_config
+from jaxsim.experiment.config_file import load_config, parse_options
+from jaxsim.experiment.descriptors import descriptor_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SMVS = str(CONFIGS / "smvs.py")
@@ -40,6 +41,7 @@ def test_overrides_change_single_fields():
         (SMVS, ["modell.size=3"], "no part 'modell'"),
         (SMVS, ["model.preprocessing.size_px=big"], "type int"),
         (SMVS, ["model"], "name=value"),
+        (SMVS, ["model.network=3"], "a part of its own"),
     ],
 )
 def test_wrong_references_say_what_exists(reference, overrides, message):
@@ -47,9 +49,26 @@ def test_wrong_references_say_what_exists(reference, overrides, message):
         load_config(reference, overrides)
 
 
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.py")), ids=lambda p: p.stem)
+def test_every_config_builds_its_model(path):
+    needs_truth = path.stem in ("oxford_paris", "instre")
+    config = load_config(f"{path}:truth=gnd.json" if needs_truth else str(path))
+    assert fdl.build(config.model).network.backbone.last_stage
+    assert "Command:" in path.read_text() and "Data:" in path.read_text()
+
+
+def test_options_may_hold_tuples():
+    config = parse_options("scales=(1.0,0.5),pooling=gem", descriptor_config)
+    assert fdl.build(config).scales == (1.0, 0.5)
+
+
 @pytest.mark.parametrize(
     "source, message",
-    [("def (", "does not parse"), ("x = 1", "no function get_config")],
+    [
+        ("def (", "does not parse"),
+        ("x = 1", "no function get_config"),
+        ("import nowhere", "does not run"),
+    ],
 )
 def test_files_that_are_not_configs(tmp_path, source, message):
     path = tmp_path / "broken.py"

@@ -74,7 +74,7 @@ def check(path: Path) -> None:
     assert not folder.embedded or not (pending or opened == new), folder.embedded
     named = {path.name for path in path.iterdir()}
     segments = {f"segment-{n:06d}.{s}" for n in (1, 2) for s in ("npy", "parquet")}
-    assert named == segments | {"manifest.json", "lock", "pending"}, named
+    assert named == segments | {"manifest.json", ".jaxsim-lock", "pending"}, named
     assert list((path / "pending").iterdir()) == []
     store.verify()
 

@@ -6,6 +6,7 @@ from jax import lax
 
 from jaxsim.core.errors import InputError
 from jaxsim.ops.convolution import convolution
+from jaxsim.ops.winograd import winograd_3x3
 
 NONE = ((0, 0), (0, 0))
 # name, kernel [kh, kw, Cin / groups, Cout], stride, padding, groups, (H, W)
@@ -126,3 +127,36 @@ def test_mixed_dtypes_are_refused():
     x, kernel = arrays((1, 1, 6, 4), (5, 6))
     with pytest.raises(InputError, match="cast one of them"):
         convolution(x, kernel.astype(jnp.bfloat16), padding=NONE)
+
+
+@pytest.mark.parametrize("padding", [NONE, ((1, 1), (1, 1)), ((0, 2), (3, 1))])
+def test_winograd_equals_the_direct_sum(padding):
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(2, 9, 14, 5)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 5, 7)), jnp.float32)
+    actual = jax.jit(lambda x, k: winograd_3x3(x, k, padding=padding))(x, kernel)
+    assert scaled_difference(actual, reference(x, kernel, 1, padding, 1)) < 1e-5
+
+
+def test_large_dense_maps_use_winograd_and_keep_their_gradients():
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=(2, 24, 22, 32)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 32, 32)), jnp.float32)
+    padding = ((1, 1), (1, 1))
+
+    def ours(x, kernel):
+        return convolution(x, kernel, padding=padding)
+
+    def gradients(function):
+        return jax.jit(jax.grad(lambda x, k: jnp.sum(function(x, k) ** 2), (0, 1)))
+
+    def direct(x, kernel):
+        return reference(x, kernel, 1, padding, 1)
+
+    # One product for each of the 36 points, which the direct convolution has not.
+    assert "f32[36," in jax.jit(ours).lower(x, kernel).compile().as_text()
+    assert scaled_difference(ours(x, kernel), direct(x, kernel)) < 1e-4
+    for actual, expected in zip(
+        gradients(ours)(x, kernel), gradients(direct)(x, kernel), strict=True
+    ):
+        assert scaled_difference(actual, expected) < 1e-4
