@@ -2,6 +2,8 @@
 
 Command:  jaxsim evaluate configs/grocery.py:pooling=spoc --data DIR
 Data:     DIR/images.csv and the photos it lists
+Note:     whitening is fitted on the train split, part of which is ranked in the set
+          "unseen"; quote that set without whitening
 """
 
 from typing import Literal

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from jaxsim.core.errors import InputError
 
 # Of what Pillow knows, the formats of pictures; some others start programs.
-FORMATS = "AVIF BMP GIF JPEG JPEG2000 MPO PNG PPM TIFF WEBP".split()
+FORMATS = tuple("AVIF BMP GIF JPEG JPEG2000 MPO PNG PPM TIFF WEBP".split())
 MIN_SIDE_PX = 4
 MAX_PIXELS = 2**27
 

@@ -65,12 +65,12 @@ class Protocol(typing.Protocol):
     """Turns a retrieval set into judgements and names what is measured.
 
     The average precision is the first of the measures.
+
+    Attributes:
+      main: name of the judge whose verdicts are shown beside the results.
     """
 
-    @property
-    def main(self) -> str:
-        """Name of the judge whose verdicts are shown beside the results."""
-        ...
+    main: typing.ClassVar[str]
 
     @property
     def measures(self) -> tuple[Measure, ...]:
