@@ -1,5 +1,6 @@
 """Encoded image files become upright 8-bit RGB arrays, or are rejected."""
 
+import functools
 import io
 import re
 import warnings
@@ -72,7 +73,7 @@ def decode(
         raise RejectedImage("empty file")
     _silence_pillow()
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=_formats()) as image:
             _check_size(*image.size, max_pixels=max_pixels)
             if target_px is not None:
                 side = max(image.size) if target_side == "longest" else min(image.size)
@@ -88,6 +89,13 @@ def decode(
     except Exception as error:
         # Pillow's parsers answer damaged files with almost any exception type.
         raise RejectedImage(f"damaged or unsupported: {error}") from error
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Returns those of `FORMATS` that this build of Pillow can read."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _silence_pillow() -> None:

@@ -109,7 +109,7 @@ def load_variables(folder: Path) -> dict:
     """
     path = folder / PARAMETERS_FILE
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return unflatten_dict({k: stored[k] for k in stored.files}, sep="/")
     except _UNREADABLE as error:
         raise IndexFormatError(
