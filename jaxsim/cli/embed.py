@@ -1,7 +1,8 @@
 """Write descriptors for other programs to use.
 
-The .npz file holds "vectors" (float32 [N, D], rows of length 1), "names" and "labels";
-the Parquet file has the same as columns. Images that cannot be used get no row.
+The .npz file holds "vectors" (float32 [N, D], rows of length 1), "names", "labels" and
+the model's "fingerprint"; the Parquet file has columns "name", "label" and "vector".
+Images that cannot be used get no row.
 
 examples:
   jaxsim embed ~/Photos --out photos.npz

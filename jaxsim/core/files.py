@@ -1,5 +1,6 @@
 """Files that are never half written, and the hash that names their content."""
 
+import errno
 import hashlib
 import os
 import secrets
@@ -44,8 +45,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         sync_folder(path.parent)
     except OSError as error:
         raise InputError(
-            f"cannot write {path}: {error.strerror or error}. Free some space or "
-            "choose another place; what was there before is unchanged."
+            f"cannot write {path}: {error.strerror or error}. Choose another place"
+            + (", or free some space" if error.errno == errno.ENOSPC else "")
+            + "; what was there before is unchanged."
         ) from error
     finally:
         with suppress(OSError):

@@ -13,6 +13,7 @@ from jaxsim.data.records import Box
 
 MAX_ASPECT = 32
 MIN_RESIZED_PX = 32
+MAX_RESIZED_PX = 8192
 
 _RESAMPLING = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -49,9 +50,10 @@ class Preprocessing:
             raise InputError(
                 f"interpolation='{self.interpolation}' is not one of bilinear, bicubic"
             )
-        if self.size_px < MIN_RESIZED_PX:
+        if not MIN_RESIZED_PX <= self.size_px <= MAX_RESIZED_PX:
             raise InputError(
-                f"size_px={self.size_px} is too small; at least {MIN_RESIZED_PX}"
+                f"size_px={self.size_px} is not between {MIN_RESIZED_PX} and "
+                f"{MAX_RESIZED_PX}"
             )
         if self.crop_px is not None and (
             self.resize == "longest" or not 0 < self.crop_px <= self.size_px

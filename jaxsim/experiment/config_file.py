@@ -31,6 +31,11 @@ def load_config(reference: str, overrides: Sequence[str] = ()) -> fdl.Config:
     path, options = _split_reference(reference)
     get_config = _import_get_config(path)
     config = get_config(**_typed_options(get_config, options, path))
+    if not isinstance(config, fdl.Config):
+        raise InputError(
+            f"get_config in '{path}' returns {type(config).__name__} instead of a "
+            "fiddle.Config"
+        )
     for override in overrides:
         _apply_override(config, override)
     return config

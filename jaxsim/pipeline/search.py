@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.data.records import Record
 from jaxsim.data.rejects import Reject
@@ -46,13 +47,19 @@ class SearchEngine:
 
         Args:
           queries: images.
-          k: results per query; missing (id -1) beyond the size of the index.
+          k: results per query, at most as many as there are images.
 
         Returns:
           A ranking whose ids are the index's row numbers; and the queries that cannot
           be used, whose results are all missing.
         """
         check_k(k)
+        if not len(self.store):
+            raise InputError(
+                f"{self.store.path} has no images yet; finish it with "
+                f"'jaxsim index PHOTOS --out {self.store.path}'"
+            )
+        k = min(k, len(self.store))
         embedding = self.embedder.embed(queries)
         ids = np.full((len(queries), k), MISSING_ID, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)

@@ -174,12 +174,12 @@ def _changed(record: Record, file: ImageFile) -> bool:
 
 
 def _refuse_other_collection(writer: IndexWriter, plan: Plan, source: str) -> None:
-    """Raises InputError if an index would lose all its images to other ones."""
+    """Raises InputError if another folder would replace most of an index."""
+    before = writer.store.manifest.info["source"]
     known = {row.content for row in writer.store.rows}
-    shared = len(plan.kept) or any(content in known for _, content in plan.found)
-    if len(writer.store) and not shared:
-        before = writer.store.manifest.info["source"]
+    shared = len(plan.kept) + sum(content in known for _, content in plan.found)
+    if source != before and 2 * shared < len(writer.store):
         raise InputError(
-            f"{source} has none of the {len(writer.store)} images of this index, which "
-            f"was made of {before}. Choose another --out for another collection"
+            f"{source} has {shared} of the {len(writer.store)} images of this index, "
+            f"which was made of {before}. Choose another --out for another collection"
         )

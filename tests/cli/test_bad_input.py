@@ -215,7 +215,7 @@ def test_another_collection_does_not_replace_the_images(
     (tmp_path / "other").mkdir()
     save_noise(tmp_path / "other" / "a.png", seed=5)
     result = jaxsim("index", tmp_path / "other", "--out", index)
-    refused(result, "none of the 6 images", "another --out")
+    refused(result, "has 0 of the 6 images", "another --out")
 
 
 def test_folders_that_are_not_utf8(tmp_path, jaxsim):
