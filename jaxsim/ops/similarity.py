@@ -1,10 +1,7 @@
-"""Inner products of descriptors, in blocks of queries."""
-
-from collections.abc import Iterator
+"""Inner products of descriptors."""
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Float32
 
 
@@ -30,33 +27,3 @@ def inner_product(
         precision=jax.lax.Precision.HIGHEST,
         preferred_element_type=jnp.float32,
     )
-
-
-_inner_product = jax.jit(inner_product)
-
-
-def similarity_blocks(
-    queries: Float32[np.ndarray, "Q D"],
-    database: Float32[np.ndarray | Array, "N D"],
-    *,
-    block_queries: int = 256,
-) -> Iterator[tuple[slice, Float32[np.ndarray, "B N"]]]:
-    """Yields the scores of a block of queries after the other.
-
-    For rules that need whole rankings; memory is that of one block, never Q x N.
-
-    Args:
-      queries: float32 [Q, D].
-      database: float32 [N, D].
-      block_queries: queries scored at once, >= 1.
-
-    Yields:
-      Which queries, and their scores float32 [B, N].
-    """
-    rows = jax.device_put(database)
-    for start in range(0, len(queries), block_queries):
-        block = queries[start : start + block_queries]
-        padded = np.zeros((min(block_queries, len(queries)), queries.shape[1]), "f4")
-        padded[: len(block)] = block
-        scores = np.asarray(_inner_product(padded, rows))[: len(block)]
-        yield slice(start, start + len(block)), scores

@@ -1,13 +1,10 @@
 """Exact top-k search in memory set by a block, never by queries times database."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Float32, Int32
+from jaxtyping import Array, Bool, Float32, Int32
 
 from jaxsim.core.ranking import MISSING_ID
-from jaxsim.ops.similarity import inner_product
 
 TopK = tuple[Float32[Array, "Q _K"], Int32[Array, "Q _K"]]
 
@@ -101,67 +98,3 @@ def extend_topk(
     found, positions = _candidates(scores, min(k, scores.shape[1]), live)
     ids = jnp.where(jnp.isneginf(found), MISSING_ID, positions + first_id)
     return merge_topk(best, (found, ids), k)
-
-
-@partial(jax.jit, static_argnames=("k", "block_rows", "block_queries"))
-def topk_blocked(
-    queries: Float[Array, "Q D"],
-    database: Float[Array, "N D"],
-    k: int,
-    *,
-    block_rows: int = 65536,
-    block_queries: int = 256,
-    live: Bool[Array, " N"] | None = None,
-) -> TopK:
-    """Finds the k rows of largest inner product with each query, exactly.
-
-    Equal scores are ordered by rising id, whatever the block. A block's shape may
-    change the last bit of a score, as it changes the order of its sum.
-
-    Args:
-      queries: float [Q, D], finite.
-      database: float [N, D], finite, N < 2**31; bfloat16 is summed in float32.
-      k: how many to return, >= 1.
-      block_rows: database rows scored at once; with `block_queries` it sets memory.
-      block_queries: queries scored at once.
-      live: bool [N], False for deleted rows; None means that all are there.
-
-    Returns:
-      Scores float32 [Q, k] and ids int32 [Q, k], sorted by score, then id; score
-      -inf and id -1 where fewer than k rows are live.
-    """
-
-    def search(block: Float[Array, "B D"]) -> TopK:
-        return _scan(block, database, k, min(block_rows, len(database)), live)
-
-    count, dimension = queries.shape
-    if count <= block_queries:
-        return search(queries)
-    padding = -count % block_queries
-    blocks = jnp.pad(queries, ((0, padding), (0, 0)))
-    scores, ids = jax.lax.map(search, blocks.reshape(-1, block_queries, dimension))
-    return scores.reshape(-1, k)[:count], ids.reshape(-1, k)[:count]
-
-
-def _scan(queries, database, k: int, block_rows: int, live) -> TopK:
-    best = empty_topk(len(queries), k)
-    if not block_rows:
-        return best
-    whole = len(database) // block_rows
-
-    def step(best, index):
-        start = index * block_rows
-        take = partial(
-            jax.lax.dynamic_slice_in_dim, start_index=start, slice_size=block_rows
-        )
-        mask = None if live is None else take(live)
-        scores = inner_product(queries, take(database))
-        return extend_topk(best, scores, start, mask), None
-
-    best, _ = jax.lax.scan(step, best, jnp.arange(whole, dtype=jnp.int32))
-    start = whole * block_rows
-    if start < len(database):
-        mask = None if live is None else live[start:]
-        scores = inner_product(queries, database[start:])
-        best = extend_topk(best, scores, start, mask)
-    return best

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsim.ops.similarity import inner_product, similarity_blocks
+from jaxsim.ops.similarity import inner_product
 
 
 @pytest.fixture
@@ -27,20 +27,3 @@ def test_bfloat16_is_summed_in_float32():
     scores = inner_product(ones, ones)
     assert scores.dtype == jnp.float32
     assert float(scores[0, 0]) == 1001
-
-
-@pytest.mark.parametrize("block_queries", [1, 3, 7, 100])
-def test_blocks_cover_all_queries_in_order(arrays, block_queries):
-    queries, database = arrays
-    seen = []
-    for part, scores in similarity_blocks(
-        queries, database, block_queries=block_queries
-    ):
-        assert len(scores) <= block_queries
-        seen.append(np.arange(7)[part])
-        np.testing.assert_allclose(scores, queries[part] @ database.T, atol=1e-5)
-    assert np.concatenate(seen).tolist() == list(range(7))
-
-
-def test_no_queries_give_no_blocks(arrays):
-    assert list(similarity_blocks(arrays[0][:0], arrays[1])) == []

