@@ -68,6 +68,7 @@ def decode(
 
     Raises:
       RejectedImage: the file is empty, truncated, no image, too small or too large.
+      MemoryError: too little memory is left, which says nothing of the file.
     """
     if not data:
         raise RejectedImage("empty file")
@@ -80,7 +81,7 @@ def decode(
                 _reduce_while_decoding(image, factor=side // (2 * target_px))
             image.load()
             return np.asarray(_upright(_to_rgb(image), _orientation(image)))
-    except RejectedImage:
+    except (RejectedImage, MemoryError):
         raise
     except UnidentifiedImageError as error:
         raise RejectedImage("not an image of a known format") from error

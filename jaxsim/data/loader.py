@@ -148,8 +148,10 @@ def _load(variants: list[Preprocessing], index: int, record: Record) -> Loaded |
     except OSError as error:
         reason = f"cannot be read: {error.strerror or error}"
         return Reject(name=record.name, reason=reason, id=index)
+    except MemoryError:
+        return Reject(name=record.name, reason="too little memory left", id=index)
     except RejectedImage as error:
-        return Reject(name=record.name, reason=error.reason, id=index)
+        return Reject(name=record.name, reason=error.reason, id=index, lasting=True)
     buckets = [
         bucket_shape(*image.shape[:2], size_px=variant.crop_px or variant.size_px)
         for image, variant in zip(images, variants, strict=True)

@@ -17,11 +17,13 @@ class Reject:
       name: the record's name, or the path relative to the collection's root.
       reason: why, in a few words for the user.
       id: the record's row number, None for paths that never became records.
+      lasting: the same bytes would be rejected again, by the same reader.
     """
 
     name: str
     reason: str
     id: int | None = None
+    lasting: bool = False
 
 
 def write_rejects(path: str | os.PathLike[str], rejects: Iterable[Reject]) -> None:

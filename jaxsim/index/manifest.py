@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from jaxsim.core.errors import IndexFormatError
@@ -86,6 +86,7 @@ class Manifest:
       segments: in the order of the row numbers.
       segments_written: over the whole life of the index, so that no name of a file is
         used twice.
+      rejected: contents of the collection that hold no usable image, with reasons.
     """
 
     fingerprint: str
@@ -93,6 +94,7 @@ class Manifest:
     dimension: int
     segments: tuple[Segment, ...] = ()
     segments_written: int = 0
+    rejected: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Replaces the manifest in one step.
@@ -150,6 +152,8 @@ class Manifest:
                 dimension=content["dimension"],
                 segments=tuple(map(_segment, content["segments"])),
                 segments_written=content["segments_written"],
+                # Older versions of this format did not remember them.
+                rejected=content.get("rejected", {}),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise IndexFormatError(f"{path} is damaged: {error}. {REBUILD}") from error

@@ -24,6 +24,8 @@ class Plan:
         renamed, relabelled, or touched without a change.
       to_embed: (content hash, a file that has it) whose vector is not known yet; one
         per content, however many files hold it.
+      rejected: (file, content hash) of the files whose content is known to hold no
+        usable image.
       unreadable: (file, reason) of files that could not be read.
     """
 
@@ -32,6 +34,7 @@ class Plan:
     removed: Int64[np.ndarray, " M"]
     found: tuple[tuple[ImageFile, str], ...]
     to_embed: tuple[tuple[str, ImageFile], ...]
+    rejected: tuple[tuple[ImageFile, str], ...]
     unreadable: tuple[tuple[ImageFile, str], ...]
 
     @property
@@ -45,6 +48,7 @@ def plan_update(
     files: Iterable[ImageFile],
     hash_file: Callable[[ImageFile], str],
     embedded: Collection[str] = (),
+    rejected: Collection[str] = (),
 ) -> Plan:
     """Compares a folder with an index.
 
@@ -57,6 +61,7 @@ def plan_update(
       hash_file: reads a file and returns its content hash; OSError makes the file
         unreadable.
       embedded: content hashes whose vectors are known beyond those of the store.
+      rejected: content hashes that need not be tried again.
 
     Raises:
       InputError: a name is given twice.
@@ -64,7 +69,7 @@ def plan_update(
     live = {store.rows[row].file: row for row in store.live_ids.tolist()}
     known = {row.content for row in store.rows} | set(embedded)
     names: set[str] = set()
-    kept, found, unreadable = [], [], []
+    kept, found, refused, unreadable = [], [], [], []
     to_embed: dict[str, ImageFile] = {}
     for file in files:
         if file.name in names:
@@ -79,6 +84,9 @@ def plan_update(
         except OSError as error:
             unreadable.append((file, error.strerror or str(error)))
             continue
+        if content in rejected and content not in known:
+            refused.append((file, content))
+            continue
         found.append((file, content))
         if content not in known:
             to_embed.setdefault(content, file)
@@ -88,5 +96,6 @@ def plan_update(
         removed=np.array(sorted(live.values()), np.int64),
         found=tuple(found),
         to_embed=tuple(to_embed.items()),
+        rejected=tuple(refused),
         unreadable=tuple(unreadable),
     )

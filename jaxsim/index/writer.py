@@ -69,10 +69,16 @@ class IndexWriter:
                 writer.flush()
 
     def plan(
-        self, files: Iterable[ImageFile], hash_file: Callable[[ImageFile], str]
+        self,
+        files: Iterable[ImageFile],
+        hash_file: Callable[[ImageFile], str],
+        *,
+        rejected: Collection[str] = (),
     ) -> Plan:
         """Compares a folder with the index; see `jaxsim.index.update.plan_update`."""
-        return plan_update(self.store, files, hash_file, self._pending.contents())
+        return plan_update(
+            self.store, files, hash_file, self._pending.contents(), rejected
+        )
 
     def put(
         self,
@@ -101,7 +107,8 @@ class IndexWriter:
         self,
         plan: Plan,
         *,
-        rejected: Collection[str] = (),
+        skipped: Collection[str] = (),
+        rejected: Mapping[str, str] | None = None,
         info: Mapping[str, object] | None = None,
     ) -> IndexStore:
         """Makes the version that the plan describes.
@@ -110,8 +117,11 @@ class IndexWriter:
         would be deleted, or there would be more than 8 segments; row numbers change.
 
         Args:
-          plan: of this writer's `plan`; every content of its `to_embed` was put.
-          rejected: contents without an image; their files get no row.
+          plan: of this writer's `plan`; every content of its `to_embed` was put,
+            skipped or rejected.
+          skipped: contents whose files get no row this time.
+          rejected: contents that hold no usable image, with reasons: their files get
+            no row, and the new version remembers them instead of those before.
           info: of the new version; None keeps what there is.
 
         Returns:
@@ -124,20 +134,25 @@ class IndexWriter:
         if plan.manifest is not self.store.manifest:
             raise ValueError("the plan was made for another version of the index")
         self.flush()
-        info = dict(self.store.manifest.info if info is None else info)
-        if plan.changes or info != self.store.manifest.info:
-            rows = self._new_rows(plan, set(rejected))
-            self._write_version(plan.kept, rows, info)
+        before = self.store.manifest
+        after = replace(
+            before,
+            info=dict(before.info if info is None else info),
+            rejected=dict(rejected or {}),
+        )
+        if plan.changes or after != before:
+            rows = self._new_rows(plan, {*skipped, *after.rejected})
+            self._write_version(plan.kept, rows, after)
             self.store = IndexStore.open(self.store.path)
         self._remove_leftovers()
         self._pending.clear()
         return self.store
 
-    def _new_rows(self, plan: Plan, rejected: set[str]) -> list[ImageRow]:
+    def _new_rows(self, plan: Plan, without: set[str]) -> list[ImageRow]:
         stored = {row.content for row in self.store.rows}
         rows, missing = [], []
         for file, content in plan.found:
-            if content in rejected:
+            if content in without:
                 continue
             if content in self._pending or content in stored:
                 rows.append(ImageRow(**vars(file), content=content))
@@ -151,9 +166,8 @@ class IndexWriter:
         return rows
 
     def _write_version(
-        self, kept: np.ndarray, added: list[ImageRow], info: Mapping[str, object]
+        self, kept: np.ndarray, added: list[ImageRow], manifest: Manifest
     ) -> None:
-        manifest = self.store.manifest
         segments = _without_dropped(manifest.segments, kept)
         stored = sum(segment.rows for segment in segments) + len(added)
         deleted = stored - len(kept) - len(added)
@@ -165,9 +179,9 @@ class IndexWriter:
         if added:
             number += 1
             segments.append(self._write_segment(f"segment-{number:06d}", added))
-        replace(
-            manifest, info=info, segments=tuple(segments), segments_written=number
-        ).write(self.store.path)
+        replace(manifest, segments=tuple(segments), segments_written=number).write(
+            self.store.path
+        )
 
     def _write_segment(self, name: str, rows: Sequence[ImageRow]) -> Segment:
         vectors = self.store.path / f"{name}.npy"

@@ -1,9 +1,10 @@
 """Brings an index up to date with a collection of images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jaxsim.core.environment import versions
 from jaxsim.core.errors import InputError
 from jaxsim.core.files import content_hash
 from jaxsim.core.progress import Bars, no_bars
@@ -52,7 +53,8 @@ def update_index(
     """Embeds new and changed images, drops removed ones, and commits in one step.
 
     Killed at any moment, the index is as before or as after; vectors computed so far
-    are used by the next run.
+    are used by the next run. Contents that hold no usable image are remembered, and
+    are tried again only by another version of jaxsim or of the decoder.
 
     Args:
       path: folder of an existing index.
@@ -70,13 +72,20 @@ def update_index(
         files, unreadable = _list_files(records, progress)
     by_name = {record.name: record for record in records}
     with IndexWriter.open(path) as writer:
-        plan = writer.plan(files, lambda file: _content(by_name[file.name]))
+        remembered = _remembered(writer)
+        plan = writer.plan(
+            files, lambda file: _content(by_name[file.name]), rejected=remembered
+        )
         _refuse_other_collection(writer, plan, source)
         skipped = [*rejects, *unreadable]
         skipped += [Reject(name=f.name, reason=why) for f, why in plan.unreadable]
+        skipped += [
+            Reject(name=file.name, reason=remembered[content])
+            for file, content in plan.rejected
+        ]
         embedder, broken = _embed(writer, plan, by_name, open_embedder, bars)
         skipped += [
-            Reject(name=file.name, reason=broken[content])
+            Reject(name=file.name, reason=broken[content].reason)
             for file, content in plan.found
             if content in broken
         ]
@@ -87,7 +96,17 @@ def update_index(
                 f"none of the {len(records)} images in {source} can be used; see "
                 f"{path / REJECTS_FILE} for the reasons"
             )
-        store = writer.commit(plan, rejected=broken, info={"source": source})
+        lasting = {content: remembered[content] for _, content in plan.rejected} | {
+            content: reject.reason
+            for content, reject in broken.items()
+            if reject.lasting
+        }
+        store = writer.commit(
+            plan,
+            skipped=broken,
+            rejected=lasting,
+            info={"source": source, "reader": _reader()},
+        )
         write_rejects(path / REJECTS_FILE, skipped)
     return UpdateReport(
         images=len(store),
@@ -97,6 +116,19 @@ def update_index(
         removed=len(plan.removed),
         rejects=tuple(skipped),
         compilations=len(embedder.compiled_shapes) if embedder else 0,
+    )
+
+
+def _remembered(writer: IndexWriter) -> Mapping[str, str]:
+    """Returns the contents that this reader rejected before, with reasons."""
+    manifest = writer.store.manifest
+    return manifest.rejected if manifest.info.get("reader") == _reader() else {}
+
+
+def _reader() -> str:
+    """Names what decides whether a file is a usable image."""
+    return ", ".join(
+        f"{name} {version}" for name, version in versions(("jaxsim", "pillow")).items()
     )
 
 
@@ -142,8 +174,8 @@ def _embed(
     by_name: dict[str, Record],
     open_embedder: Callable[[], Embedder],
     bars: Bars,
-) -> tuple[Embedder | None, dict[str, str]]:
-    """Puts the vectors that are missing; returns {content: reason} of rejects."""
+) -> tuple[Embedder | None, dict[str, Reject]]:
+    """Puts the vectors that are missing; returns the rejects by content."""
     if not plan.to_embed:
         return None, {}
     embedder, broken = open_embedder(), {}
@@ -152,7 +184,7 @@ def _embed(
     with bars("embed", len(chosen)) as progress:
 
         def on_reject(reject: Reject) -> None:
-            broken[contents[reject.id or 0]] = reject.reason
+            broken[contents[reject.id or 0]] = reject
             progress(1)
 
         for ids, vectors in embedder.describe(chosen, on_reject):
@@ -161,7 +193,8 @@ def _embed(
             progress(len(ids))
     for content, file in plan.to_embed:
         if _changed(by_name[file.name], file):
-            broken[content] = "changed while it was read"
+            changed = Reject(name=file.name, reason="changed while it was read")
+            broken[content] = changed
     return embedder, broken
 
 

@@ -1,5 +1,6 @@
 """The main job through the command line: index, update, search, embed."""
 
+import csv
 import json
 import os
 import shutil
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from tests.cli.conftest import FAST
+from jaxsim.data import loader
+from tests.cli.conftest import FAST, save_noise
 
 
 @pytest.fixture
@@ -76,6 +78,76 @@ def test_nothing_changed_does_nothing(photos, index, jaxsim):
     before = (index / "manifest.json").read_bytes()
     assert update(jaxsim, photos, index)["kept"] == 6
     assert (index / "manifest.json").read_bytes() == before
+
+
+@pytest.fixture
+def spoiled(photos, index, jaxsim):
+    """The photos with two broken files, which the index has met once."""
+    (photos / "coffee" / "cut.jpg").write_bytes(b"\xff\xd8 no image")
+    (photos / "empty.jpg").write_bytes(b"")
+    assert update(jaxsim, photos, index)["rejects"] == 2
+    return photos
+
+
+def reasons(index):
+    with open(index / "rejects.csv", newline="") as file:
+        return {row["name"]: row["reason"] for row in csv.DictReader(file)}
+
+
+def test_broken_files_are_tried_once(spoiled, index, jaxsim, monkeypatch):
+    rejects = reasons(index)
+    assert set(rejects) == {"coffee/cut.jpg", "empty.jpg"}
+    manifest = (index / "manifest.json").read_bytes()
+
+    def forbidden(*_, **__):
+        raise AssertionError("nothing is left to do")
+
+    monkeypatch.setattr("jaxsim.experiment.indexing.load_model", forbidden)
+    monkeypatch.setattr("jaxsim.data.loader.decode", forbidden)
+    (spoiled / "empty.jpg").rename(spoiled / "void.jpg")
+    facts = update(jaxsim, spoiled, index)
+    assert (facts["kept"], facts["embedded"], facts["rejects"]) == (6, 0, 2)
+    assert reasons(index) == {
+        "coffee/cut.jpg": rejects["coffee/cut.jpg"],
+        "void.jpg": rejects["empty.jpg"],
+    }
+    assert (index / "manifest.json").read_bytes() == manifest
+
+
+def test_broken_files_are_tried_again_by_another_reader(
+    spoiled, index, jaxsim, monkeypatch
+):
+    tried = []
+    monkeypatch.setattr("jaxsim.pipeline.update._reader", lambda: "a newer one")
+    decode = loader.decode
+    monkeypatch.setattr(
+        loader, "decode", lambda data, **_: tried.append(data) or decode(data, **_)
+    )
+    assert update(jaxsim, spoiled, index)["rejects"] == 2
+    assert len(tried) == 2
+
+
+def test_a_repaired_file_is_embedded(spoiled, index, jaxsim):
+    shutil.copy(spoiled / "coffee" / "0.jpg", spoiled / "empty.jpg")
+    with open(spoiled / "empty.jpg", "ab") as file:
+        file.write(b"\0")
+    facts = update(jaxsim, spoiled, index)
+    assert (facts["embedded"], facts["images"], facts["rejects"]) == (1, 7, 1)
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(
+    photos, index, jaxsim, monkeypatch
+):
+    save_noise(photos / "new.png")
+
+    def full(data, **_):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loader, "decode", full)
+        assert update(jaxsim, photos, index)["rejects"] == 1
+    assert "memory" in reasons(index)["new.png"]
+    assert update(jaxsim, photos, index)["embedded"] == 1
 
 
 def test_results_as_a_table_and_as_a_page(photos, index, jaxsim, tmp_path):

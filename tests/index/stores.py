@@ -46,15 +46,16 @@ def create(path) -> IndexStore:
     )
 
 
-def update(path, folder: Folder, rejected=()) -> IndexStore:
+def update(path, folder: Folder, rejected=(), known=()) -> IndexStore:
     """Brings the index up to date, as the command does."""
     with IndexWriter.open(path, fingerprint=FINGERPRINT) as writer:
-        plan = writer.plan(folder.walk(), folder.hash)
+        plan = writer.plan(folder.walk(), folder.hash, rejected=known)
         for content, file in plan.to_embed:
             if content not in rejected:
                 folder.embedded.append(file.name)
                 writer.put(content, vector_of(content))
-        return writer.commit(plan, rejected=rejected)
+        reasons = dict.fromkeys(rejected, "broken")
+        return writer.commit(plan, rejected=reasons)
 
 
 def contents(store: IndexStore) -> dict[str, tuple[str, bytes]]:
