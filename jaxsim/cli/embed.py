@@ -35,13 +35,16 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.experiment.build import build_model
     from jaxsim.experiment.indexing import default_model, fit_sample
     from jaxsim.pipeline.descriptor_file import check_suffix, write_descriptors
-    from jaxsim.pipeline.embed import Embedder
+    from jaxsim.pipeline.embed import CompiledShapes, Embedder
 
     check_suffix(options.out)
     records, rejects = open_source(options.photos)
     config = model_config(options.model) or default_model(len(records))
-    model = build_model(config, fit_sample(records), bars=progress_bar)
-    embedder = Embedder(model, batch_size=options.batch_size)
+    shapes: CompiledShapes = set()
+    model = build_model(
+        config, fit_sample(records), bars=progress_bar, compiled_shapes=shapes
+    )
+    embedder = Embedder(model, batch_size=options.batch_size, compiled_shapes=shapes)
     with progress_bar("embed", len(records)) as progress:
         embedding = embedder.embed(records, progress)
     write_descriptors(options.out, embedding, records, fingerprint=model.fingerprint)
@@ -49,6 +52,6 @@ def run(options: argparse.Namespace) -> None:
         print(f"skipped {printable(reject.name)}: {reject.reason}", file=sys.stderr)
     print(
         f"{options.out}: {embedding.found.sum()} descriptors of {model.dimension} "
-        f"numbers, {len(embedder.compiled_shapes)} compilations",
+        f"numbers, {len(shapes)} compilations",
         file=sys.stderr,
     )

@@ -16,7 +16,7 @@ from jaxsim.nn.backbones.fold import fold_batch_norm
 from jaxsim.nn.backbones.pretrained import load_pretrained, pretrained_file
 from jaxsim.nn.descriptor import Descriptor
 from jaxsim.nn.pooling import Rmac
-from jaxsim.pipeline.embed import Embedder
+from jaxsim.pipeline.embed import CompiledShapes, Embedder
 from jaxsim.pipeline.fit_whitening import (
     fit_descriptor_whitening,
     fit_region_whitening,
@@ -30,6 +30,7 @@ def build_model(
     fit_records: Sequence[Record] | None = None,
     *,
     bars: Bars = no_bars,
+    compiled_shapes: CompiledShapes | None = None,
 ) -> ImageModel:
     """Loads weights, folds batch norm and fits whitening layers.
 
@@ -37,6 +38,7 @@ def build_model(
       config: of the model.
       fit_records: images to fit whitening on; needed only if the model whitens.
       bars: shows the progress of the fit.
+      compiled_shapes: gets the shapes that the fit compiles programs for.
 
     Raises:
       WeightsError: the weights cannot be read or do not fit.
@@ -57,7 +59,8 @@ def build_model(
         scales=spec.scales,
         config=config_to_json(folded),
     )
-    return _fit(model, spec, fit_records, bars)
+    shapes = set() if compiled_shapes is None else compiled_shapes
+    return _fit(model, spec, fit_records, bars, shapes)
 
 
 def folded_config(config: fdl.Config[ModelSpec]) -> fdl.Config[ModelSpec]:
@@ -112,6 +115,7 @@ def _fit(
     spec: ModelSpec,
     records: Sequence[Record] | None,
     bars: Bars,
+    shapes: CompiledShapes,
 ) -> ImageModel:
     if not isinstance(spec.network, Descriptor):
         return model
@@ -127,14 +131,17 @@ def _fit(
     if regions is not None:
         with bars("fit whitening", len(records)) as progress:
             whitening = fit_region_whitening(
-                Embedder(model), records, dim=regions, progress=progress
+                Embedder(model, compiled_shapes=shapes),
+                records,
+                dim=regions,
+                progress=progress,
             )
         variables = with_whitening(model, whitening, path=("pooling", "whiten"))
         model = dataclasses.replace(model, variables=variables)
     if whole is not None:
         with bars("fit whitening", len(records)) as progress:
             whitening = fit_descriptor_whitening(
-                Embedder(model),
+                Embedder(model, compiled_shapes=shapes),
                 records,
                 dim=whole,
                 kind=spec.whitening,

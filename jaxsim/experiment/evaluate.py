@@ -17,7 +17,7 @@ from jaxsim.evaluation.result import EvaluationResult, SetResult
 from jaxsim.evaluation.runner import evaluate_set
 from jaxsim.experiment.build import build_model
 from jaxsim.experiment.experiments import ClassificationExperiment
-from jaxsim.pipeline.embed import Embedder, Embedding
+from jaxsim.pipeline.embed import CompiledShapes, Embedder, Embedding
 from jaxsim.pipeline.model import ImageModel
 from jaxsim.pipeline.rank import rank_all
 
@@ -45,8 +45,14 @@ def evaluate(
         return _classify(experiment, config, root, bars)
     sets = experiment.data(root)
     fit = experiment.fit_data
-    model = build_model(config.model, None if fit is None else fit(root), bars=bars)
-    embedder = Embedder(model)
+    shapes: CompiledShapes = set()
+    model = build_model(
+        config.model,
+        None if fit is None else fit(root),
+        bars=bars,
+        compiled_shapes=shapes,
+    )
+    embedder = Embedder(model, compiled_shapes=shapes)
     started = time.perf_counter()
     collection = _Collection(embedder, sets, bars)
     seconds = time.perf_counter() - started

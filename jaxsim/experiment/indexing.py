@@ -17,7 +17,7 @@ from jaxsim.experiment.serialisation import config_to_json
 from jaxsim.index.lock import locked
 from jaxsim.index.manifest import MANIFEST
 from jaxsim.index.storage import IndexStore
-from jaxsim.pipeline.embed import Embedder
+from jaxsim.pipeline.embed import CompiledShapes, Embedder
 from jaxsim.pipeline.model import CONFIG_FILE, ImageModel
 from jaxsim.pipeline.search import SearchEngine
 from jaxsim.pipeline.update import UpdateReport, update_index
@@ -73,11 +73,11 @@ def index_images(
       IndexFormatError: the index is damaged.
     """
     folder = path / MODEL_FOLDER
-    fresh = None
+    fresh, shapes = None, set()
     with locked(path):
         if not (path / MANIFEST).exists() or not len(IndexStore.open(path)):
             (path / MANIFEST).unlink(missing_ok=True)
-            fresh = _build(model, records, fit_records, bars)
+            fresh = _build(model, records, fit_records, bars, shapes)
             fresh.save(folder)
             IndexStore.create(
                 path,
@@ -90,7 +90,7 @@ def index_images(
 
     def open_embedder() -> Embedder:
         opened = fresh or _model_of(path)
-        return Embedder(opened, batch_size=batch_size)
+        return Embedder(opened, batch_size=batch_size, compiled_shapes=shapes)
 
     return update_index(
         path, records, open_embedder, source=source, rejects=rejects, bars=bars
@@ -114,6 +114,7 @@ def _build(
     records: Sequence[Record],
     fit_records: Sequence[Record] | None,
     bars: Bars,
+    shapes: CompiledShapes,
 ) -> ImageModel:
     """Builds the model of a new index.
 
@@ -122,9 +123,11 @@ def _build(
     """
     sample = fit_records or fit_sample(records)
     if model is not None:
-        return build_model(model, sample, bars=bars)
+        return build_model(model, sample, bars=bars, compiled_shapes=shapes)
     try:
-        return build_model(default_model(len(records)), sample, bars=bars)
+        return build_model(
+            default_model(len(records)), sample, bars=bars, compiled_shapes=shapes
+        )
     except InputError as error:
         logging.getLogger(__name__).warning("descriptors are not whitened: %s", error)
         return build_model(descriptor_config(pooling="rmac"), bars=bars)

@@ -24,6 +24,9 @@ from jaxsim.parallel.mesh import (
 from jaxsim.parallel.precision import compute_dtype
 from jaxsim.pipeline.model import ImageModel
 
+CompiledShapes = set[tuple[str, tuple[int, ...]]]
+"""(method, shape of the images): each costs one compilation."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Embedding:
@@ -48,13 +51,13 @@ class Embedder:
       model: what to apply.
       batch_size: images per program run; rounded up to a multiple of the devices.
       num_threads: that decode images; None takes all processors.
-      compiled_shapes: (method, image shape) met so far; each costs one compilation.
+      compiled_shapes: met so far; give several embedders one set to count them all.
     """
 
     model: ImageModel
     batch_size: int = 16
     num_threads: int | None = None
-    compiled_shapes: set[tuple[str, tuple[int, ...]]] = field(default_factory=set)
+    compiled_shapes: CompiledShapes = field(default_factory=set)
     _programs: dict[str, Callable[..., Any]] = field(default_factory=dict, repr=False)
 
     def describe(

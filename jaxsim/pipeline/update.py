@@ -29,7 +29,8 @@ class UpdateReport:
       reused: files that are new here but whose content was known already.
       removed: rows of files that are gone or changed.
       rejects: files that were skipped, with reasons.
-      compilations: programs compiled or fetched from the compilation cache.
+      compilations: programs compiled or fetched from the compilation cache, those of
+        a whitening's fit included.
     """
 
     images: int

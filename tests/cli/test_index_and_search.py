@@ -201,3 +201,17 @@ def test_descriptors_for_others(photos, jaxsim, tmp_path, suffix):
         vectors, names = np.array(columns["vector"]), columns["name"]
     assert vectors.shape == (6, 1280) and names[0] == "astronaut/0.jpg"
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+
+WHITENED = ["--model", "pooling=spoc,whiten=pca,dim=2,size_px=64"]
+
+
+def test_the_compilations_of_a_fit_are_counted(photos, jaxsim, tmp_path):
+    # All images have one shape: a program fits the whitening, another describes.
+    code, output, errors = jaxsim(
+        "index", photos, "--out", tmp_path / "i", *WHITENED, "--json", "-"
+    )
+    assert code == 0, errors
+    assert json.loads(output)["compilations"] == 2
+    code, _, errors = jaxsim("embed", photos, "--out", tmp_path / "v.npz", *WHITENED)
+    assert code == 0 and "2 compilations" in errors
