@@ -1,0 +1,1 @@
+"""Training: optimisers, objectives, the one step and the one loop."""
