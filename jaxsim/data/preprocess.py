@@ -99,12 +99,9 @@ class Preprocessing:
           RejectedImage: the box is empty, or the image longer than 32 times its width.
         """
         if box is not None:
-            image = _crop_box(image, box)
+            image = crop_box(image, box)
         height, width = image.shape[:2]
-        if max(height, width) > MAX_ASPECT * min(height, width):
-            raise RejectedImage(
-                f"too elongated: {width}x{height} px, at most 1:{MAX_ASPECT}"
-            )
+        refuse_elongated(height, width)
         new_height, new_width = self.resized_shape(height, width)
         if (new_height, new_width) != (height, width):
             resized = Image.fromarray(image).resize(
@@ -114,7 +111,16 @@ class Preprocessing:
         return image if self.crop_px is None else _crop_centre(image, self.crop_px)
 
 
-def _crop_box(image: np.ndarray, box: Box) -> np.ndarray:
+def crop_box(image: UInt8[np.ndarray, "H W 3"], box: Box) -> UInt8[np.ndarray, "h w 3"]:
+    """Returns the part of an image inside a box, without copying it.
+
+    Args:
+      image: uint8 [H, W, 3].
+      box: (y0, x0, y1, x1) in pixels, half open, rounded and clipped to the image.
+
+    Raises:
+      RejectedImage: the box is empty.
+    """
     height, width = image.shape[:2]
     y0, x0, y1, x1 = (round(edge) for edge in box)
     cropped = image[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
@@ -124,6 +130,14 @@ def _crop_box(image: np.ndarray, box: Box) -> np.ndarray:
             f"{height} rows and {width} columns"
         )
     return cropped
+
+
+def refuse_elongated(height: int, width: int) -> None:
+    """Raises RejectedImage for an image longer than 32 times its width."""
+    if max(height, width) > MAX_ASPECT * min(height, width):
+        raise RejectedImage(
+            f"too elongated: {width}x{height} px, at most 1:{MAX_ASPECT}"
+        )
 
 
 def _crop_centre(image: np.ndarray, side: int) -> np.ndarray:
