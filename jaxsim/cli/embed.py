@@ -2,7 +2,7 @@
 
 The .npz file holds "vectors" (float32 [N, D], rows of length 1), "names", "labels" and
 the model's "fingerprint"; the Parquet file has columns "name", "label" and "vector".
-Images that cannot be used get no row.
+Images that cannot be used get no row; they are listed in OUT.rejects.csv.
 
 examples:
   jaxsim embed ~/Photos --out photos.npz
@@ -29,29 +29,24 @@ def run(options: argparse.Namespace) -> None:
     import sys
 
     from jaxsim.cli.options import model_config
-    from jaxsim.cli.output import printable
+    from jaxsim.cli.output import skipped
     from jaxsim.cli.progress import progress_bar
     from jaxsim.data.sources import open_source
-    from jaxsim.experiment.build import build_model
-    from jaxsim.experiment.indexing import default_model, fit_sample
-    from jaxsim.pipeline.descriptor_file import check_suffix, write_descriptors
-    from jaxsim.pipeline.embed import CompiledShapes, Embedder
+    from jaxsim.experiment.embedding import embed_images
 
-    check_suffix(options.out)
-    records, rejects = open_source(options.photos)
-    config = model_config(options.model) or default_model(len(records))
-    shapes: CompiledShapes = set()
-    model = build_model(
-        config, fit_sample(records), bars=progress_bar, compiled_shapes=shapes
+    records, unfollowed = open_source(options.photos)
+    report = embed_images(
+        options.out,
+        records,
+        model=model_config(options.model),
+        rejects=unfollowed,
+        batch_size=options.batch_size,
+        bars=progress_bar,
     )
-    embedder = Embedder(model, batch_size=options.batch_size, compiled_shapes=shapes)
-    with progress_bar("embed", len(records)) as progress:
-        embedding = embedder.embed(records, progress)
-    write_descriptors(options.out, embedding, records, fingerprint=model.fingerprint)
-    for reject in [*rejects, *embedding.rejects]:
-        print(f"skipped {printable(reject.name)}: {reject.reason}", file=sys.stderr)
     print(
-        f"{options.out}: {embedding.found.sum()} descriptors of {model.dimension} "
-        f"numbers, {len(shapes)} compilations",
+        f"{options.out}: {report.images} descriptors of {report.dimension} numbers, "
+        f"{report.compilations} compilations",
         file=sys.stderr,
     )
+    if report.rejects:
+        print(skipped(report.rejects, listed_in=report.rejects_file), file=sys.stderr)

@@ -39,8 +39,8 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.experiment.evaluate import evaluate
 
     config = load_config(options.config, options.set)
-    result, sets, rejects = evaluate(config, options.data, bars=progress_bar)
-    show_result(result, rejects, quiet=options.json == "-")
+    result, sets = evaluate(config, options.data, bars=progress_bar)
+    show_result(result, quiet=options.json == "-")
     if options.json:
         write_json(options.json, result.to_json())
     if options.html:
@@ -57,17 +57,16 @@ def _write_page(path: str, result, sets, *, title: str) -> None:
     print(f"report: {path}", file=sys.stderr)
 
 
-def show_result(result, rejects, *, quiet: bool = False) -> None:
+def show_result(result, *, quiet: bool = False) -> None:
     """Prints metrics as a table, and what was left out.
 
     Args:
       result: the evaluation.
-      rejects: images that could not be used.
       quiet: the numbers go to standard output as JSON; say the rest on standard error.
     """
     import sys
 
-    from jaxsim.cli.output import printable, table
+    from jaxsim.cli.output import skipped, table
 
     if not quiet:
         rows = [[name, f"{value:.3f}"] for name, value in result.metrics.items()]
@@ -76,10 +75,5 @@ def show_result(result, rejects, *, quiet: bool = False) -> None:
     print(
         f"{result.data['images']} images on {result.device}: {timings}", file=sys.stderr
     )
-    if rejects:
-        first = rejects[0]
-        print(
-            f"{len(rejects)} images were skipped, the first: {printable(first.name)} "
-            f"({first.reason})",
-            file=sys.stderr,
-        )
+    if result.rejects:
+        print(skipped(result.rejects), file=sys.stderr)

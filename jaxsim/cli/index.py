@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> None:
     import time
 
     from jaxsim.cli.options import model_config
-    from jaxsim.cli.output import printable, write_json
+    from jaxsim.cli.output import skipped, write_json
     from jaxsim.cli.progress import progress_bar
     from jaxsim.data.sources import open_source
     from jaxsim.experiment.indexing import index_images
@@ -60,13 +60,8 @@ def run(options: argparse.Namespace) -> None:
         file=sys.stderr,
     )
     if report.rejects:
-        first = report.rejects[0]
-        print(
-            f"{len(report.rejects)} files were skipped, the first: "
-            f"{printable(first.name)} ({first.reason}); all are listed in "
-            f"{options.out / REJECTS_FILE}",
-            file=sys.stderr,
-        )
+        listed = options.out / REJECTS_FILE
+        print(skipped(report.rejects, listed_in=listed), file=sys.stderr)
     if options.json:
         facts = dataclasses.asdict(report) | {"rejects": len(report.rejects)}
         write_json(options.json, {**facts, "seconds": round(seconds, 2)})

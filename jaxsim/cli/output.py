@@ -3,8 +3,12 @@
 import json
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from jaxsim.core.files import atomic_write
+
+if TYPE_CHECKING:
+    from jaxsim.data.rejects import Reject
 
 
 def write_json(path: str, value: object) -> None:
@@ -32,6 +36,20 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def skipped(rejects: "Sequence[Reject]", *, listed_in: object = None) -> str:
+    """Returns one line about what was left out: how many, the first, and why.
+
+    Args:
+      rejects: at least one.
+      listed_in: the file that has them all.
+    """
+    first = f"{printable(rejects[0].name)} ({rejects[0].reason})"
+    place = "" if listed_in is None else f"; see {printable(str(listed_in))}"
+    if len(rejects) == 1:
+        return f"1 file was skipped: {first}{place}"
+    return f"{len(rejects)} files were skipped, the first: {first}{place}"
 
 
 def printable(name: str) -> str:

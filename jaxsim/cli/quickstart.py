@@ -27,11 +27,11 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.report.evaluation_page import evaluation_page
     from jaxsim.report.page import write_page
 
-    result, sets, rejects = quickstart(options.out, bars=progress_bar)
+    result, sets = quickstart(options.out, bars=progress_bar)
     report, numbers = options.out / "report.html", options.out / "result.json"
     write_page(report, evaluation_page(result, sets, title="Quickstart: photo_views"))
     write_json(str(numbers), result.to_json())
-    show_result(result, rejects)
+    show_result(result)
     print(f"report:  {report}\nnumbers: {numbers}\nindex:   {options.out / 'index'}")
     print(
         "now your photos: jaxsim index PHOTOS --out photos.index && "

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float32, Int8
 
 from jaxsim.core.ranking import Ranking
+from jaxsim.data.rejects import Reject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,7 @@ class EvaluationResult:
       sets: one result per retrieval set.
       model: name, weights, pooling, fingerprint, preprocessing, … for people.
       data: where the images came from and how many were rejected.
+      rejects: the images that could not be used.
       versions: of jaxsim, jax, flax, numpy and Python.
       device: what computed the descriptors.
       timings: seconds or rates of the stages, such as {"embed_images_per_s": 61.0}.
@@ -53,6 +55,7 @@ class EvaluationResult:
     data: dict[str, str]
     versions: dict[str, str]
     device: str
+    rejects: tuple[Reject, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -61,12 +64,13 @@ class EvaluationResult:
         return {f"{s.name}/{k}": v for s in self.sets for k, v in s.metrics.items()}
 
     def to_json(self) -> dict:
-        """Returns a JSON object: metrics (flat), protocol, data, model, versions."""
+        """Returns a JSON object: metrics (flat), protocol, data, model, versions, …."""
         return {
             "metrics": self.metrics,
             "definitions": {s.name: s.definitions for s in self.sets},
             "protocol": {s.name: s.protocol for s in self.sets},
             "data": self.data,
+            "rejects": [{"name": r.name, "reason": r.reason} for r in self.rejects],
             "model": self.model,
             "versions": self.versions,
             "device": self.device,

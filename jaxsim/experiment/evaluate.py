@@ -24,7 +24,7 @@ from jaxsim.pipeline.rank import rank_all
 
 def evaluate(
     config: fdl.Config, root: Path, *, bars: Bars = no_bars
-) -> tuple[EvaluationResult, list[RetrievalSet], tuple[Reject, ...]]:
+) -> tuple[EvaluationResult, list[RetrievalSet]]:
     """Measures what a config describes on the data in a folder.
 
     Args:
@@ -33,8 +33,8 @@ def evaluate(
       bars: shows progress.
 
     Returns:
-      The result; the retrieval sets, for showing their images (a classification has
-      one, whose database is its images); and the images that could not be used.
+      The result; and the retrieval sets, for showing their images (a classification
+      has none).
 
     Raises:
       InputError: files are missing, or the data does not fit the protocol.
@@ -62,10 +62,10 @@ def evaluate(
         model=model,
         source=str(root),
         images=int(collection.embedding.found.sum()),
-        rejected=len(collection.embedding.rejects),
+        rejects=collection.embedding.rejects,
         timings=_timings(embedder, collection.embedding, seconds),
     )
-    return result, sets, collection.embedding.rejects
+    return result, sets
 
 
 class _Collection:
@@ -123,7 +123,7 @@ def judge(
 
 def _classify(
     experiment: ClassificationExperiment, config: fdl.Config, root: Path, bars: Bars
-) -> tuple[EvaluationResult, list[RetrievalSet], tuple[Reject, ...]]:
+) -> tuple[EvaluationResult, list[RetrievalSet]]:
     records = experiment.data(root)
     embedder = Embedder(build_model(config.model))
     started = time.perf_counter()
@@ -138,10 +138,10 @@ def _classify(
         model=embedder.model,
         source=str(root),
         images=int(scores.found.sum()),
-        rejected=len(scores.rejects),
+        rejects=scores.rejects,
         timings=_timings(embedder, scores, seconds),
     )
-    return result, [], scores.rejects
+    return result, []
 
 
 def _timings(
@@ -160,14 +160,15 @@ def evaluation_result(
     model: ImageModel,
     source: str,
     images: int,
-    rejected: int,
+    rejects: Sequence[Reject],
     timings: dict[str, float],
 ) -> EvaluationResult:
     """Puts outcomes together with what they were measured with."""
     return EvaluationResult(
         sets=tuple(sets),
         model=describe_model(model),
-        data={"source": source, "images": str(images), "rejected": str(rejected)},
+        data={"source": source, "images": str(images), "rejected": str(len(rejects))},
+        rejects=tuple(rejects),
         versions=versions(),
         device=device_name(),
         timings=timings,

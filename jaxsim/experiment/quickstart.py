@@ -8,7 +8,6 @@ import numpy as np
 from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.datasets import photo_views
 from jaxsim.data.records import RetrievalSet
-from jaxsim.data.rejects import Reject
 from jaxsim.evaluation.protocols.same_label import SameLabel
 from jaxsim.evaluation.result import EvaluationResult
 from jaxsim.experiment.descriptors import descriptor_config
@@ -22,7 +21,7 @@ SIZE_PX = 224
 
 def quickstart(
     out: Path, *, bars: Bars = no_bars
-) -> tuple[EvaluationResult, list[RetrievalSet], tuple[Reject, ...]]:
+) -> tuple[EvaluationResult, list[RetrievalSet]]:
     """Makes photo_views, indexes its test images and measures their retrieval.
 
     Region whitening is fitted on the training photographs, which show none of the
@@ -58,10 +57,10 @@ def quickstart(
         model=engine.embedder.model,
         source="photo_views, made from the photographs of scikit-image",
         images=report.images,
-        rejected=len(report.rejects),
+        rejects=report.rejects,
         timings={"index_s": seconds, "compilations": float(report.compilations)},
     )
-    return result, sets, report.rejects
+    return result, sets
 
 
 def stored_embedding(store: IndexStore, database) -> Embedding:

@@ -89,13 +89,13 @@ def spoiled(photos, index, jaxsim):
     return photos
 
 
-def reasons(index):
-    with open(index / "rejects.csv", newline="") as file:
+def reasons(path):
+    with open(path, newline="") as file:
         return {row["name"]: row["reason"] for row in csv.DictReader(file)}
 
 
 def test_broken_files_are_tried_once(spoiled, index, jaxsim, monkeypatch):
-    rejects = reasons(index)
+    rejects = reasons(index / "rejects.csv")
     assert set(rejects) == {"coffee/cut.jpg", "empty.jpg"}
     manifest = (index / "manifest.json").read_bytes()
 
@@ -107,7 +107,7 @@ def test_broken_files_are_tried_once(spoiled, index, jaxsim, monkeypatch):
     (spoiled / "empty.jpg").rename(spoiled / "void.jpg")
     facts = update(jaxsim, spoiled, index)
     assert (facts["kept"], facts["embedded"], facts["rejects"]) == (6, 0, 2)
-    assert reasons(index) == {
+    assert reasons(index / "rejects.csv") == {
         "coffee/cut.jpg": rejects["coffee/cut.jpg"],
         "void.jpg": rejects["empty.jpg"],
     }
@@ -146,7 +146,7 @@ def test_a_file_that_could_not_be_read_is_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(loader, "decode", full)
         assert update(jaxsim, photos, index)["rejects"] == 1
-    assert "memory" in reasons(index)["new.png"]
+    assert "memory" in reasons(index / "rejects.csv")["new.png"]
     assert update(jaxsim, photos, index)["embedded"] == 1
 
 
@@ -192,7 +192,9 @@ def test_descriptors_for_others(photos, jaxsim, tmp_path, suffix):
     out = tmp_path / f"vectors.{suffix}"
     (photos / "broken.jpg").write_bytes(b"no image")
     code, _, errors = jaxsim("embed", photos, "--out", out, *FAST)
-    assert code == 0 and "broken.jpg" in errors
+    assert code == 0 and "1 file was skipped: broken.jpg (not an image" in errors
+    listed = tmp_path / f"vectors.{suffix}.rejects.csv"
+    assert list(reasons(listed)) == ["broken.jpg"] and str(listed) in errors
     if suffix == "npz":
         with np.load(out, allow_pickle=False) as stored:
             vectors, names = stored["vectors"], stored["names"].tolist()
@@ -201,6 +203,18 @@ def test_descriptors_for_others(photos, jaxsim, tmp_path, suffix):
         vectors, names = np.array(columns["vector"]), columns["name"]
     assert vectors.shape == (6, 1280) and names[0] == "astronaut/0.jpg"
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    (photos / "broken.jpg").unlink()
+    assert jaxsim("embed", photos, "--out", out, *FAST)[0] == 0
+    assert not listed.exists()
+
+
+def test_descriptors_of_broken_images_only(tmp_path, jaxsim):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.jpg").write_bytes(b"x")
+    out = tmp_path / "v.npz"
+    code, _, errors = jaxsim("embed", tmp_path / "bad", "--out", out, *FAST)
+    assert code == 2 and "none of the 1 images" in errors and not out.exists()
+    assert list(reasons(tmp_path / "v.npz.rejects.csv")) == ["a.jpg"]
 
 
 WHITENED = ["--model", "pooling=spoc,whiten=pca,dim=2,size_px=64"]
