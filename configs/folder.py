@@ -1,7 +1,11 @@
 """Any labelled photos: images of a label find each other.
 
 Command:  jaxsim evaluate configs/folder.py --data DIR
-Data:     DIR/LABEL/*.jpg; labels of one image are only ever wrong answers
+Data:     DIR/LABEL/*.jpg, or DIR/{train,test}/LABEL/*.jpg, where test images query
+          training images; a .csv manifest with the columns path, label and perhaps
+          split; or tfds:NAME:SPLIT. Labels of one image are only ever wrong answers
+Note:     whitening is fitted on the train part of data that has train and test parts,
+          and else on the collection itself, the images that are ranked
 """
 
 import fiddle as fdl
@@ -11,6 +15,7 @@ from jaxsim.evaluation.protocols.same_label import SameLabel
 from jaxsim.experiment.descriptors import (
     BackboneName,
     PoolingName,
+    WhitenName,
     descriptor_config,
 )
 from jaxsim.experiment.experiments import RetrievalExperiment
@@ -19,12 +24,21 @@ from jaxsim.experiment.experiments import RetrievalExperiment
 def get_config(
     backbone: BackboneName = "lite0",
     pooling: PoolingName = "rmac",
+    whiten: WhitenName = "none",
+    dim: int = 512,
     size_px: int = 480,
 ) -> fdl.Config[RetrievalExperiment]:
-    """Returns the experiment, without whitening: the folder has no training part."""
+    """Returns the experiment; whitening is fitted on train/ or on the collection."""
     return fdl.Config(
         RetrievalExperiment,
-        model=descriptor_config(backbone=backbone, pooling=pooling, size_px=size_px),
-        data=fdl.Partial(labelled.folder),
+        model=descriptor_config(
+            backbone=backbone,
+            pooling=pooling,
+            whiten=whiten,
+            dim=dim,
+            size_px=size_px,
+        ),
+        data=fdl.Partial(labelled.load),
         protocol=fdl.Config(SameLabel),
+        fit_data=fdl.Partial(labelled.fit_images),
     )

@@ -7,7 +7,8 @@ examples:
   jaxsim evaluate configs/smvs.py --data DIR --json result.json
   jaxsim evaluate configs/smvs.py:pooling=gem,whiten=none --data DIR --html report.html
   jaxsim evaluate configs/grocery.py --data DIR --set model.preprocessing.size_px=320
-  jaxsim evaluate configs/folder.py:backbone=lite0 --data ~/Photos
+  jaxsim evaluate configs/folder.py:whiten=regions --data ~/Photos
+  jaxsim evaluate configs/folder.py --data tfds:food101:validation
 """
 
 import argparse
@@ -18,7 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
     parser.add_argument("config", help="config file, options after a colon")
     parser.add_argument(
-        "--data", required=True, type=Path, help="folder of the data set"
+        "--data",
+        required=True,
+        type=Path,
+        help="folder of the data set; for configs/folder.py also a .csv manifest or "
+        "tfds:NAME:SPLIT",
     )
     parser.add_argument("--json", metavar="FILE", help="write the numbers; - prints")
     parser.add_argument("--html", metavar="FILE", help="write a report page")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxsim.core.errors import InputError
+from jaxsim.data.rejects import Reject
 
 Box = tuple[float, float, float, float]
 
@@ -54,6 +55,7 @@ class RetrievalSet:
       ignored: per query, ids removed from the ranking before it is judged.
       graded: per query, a dict of named id lists ("easy", "hard", "junk") for
         protocols that build positives from them.
+      rejects: paths of the collection that never became images.
     """
 
     name: str
@@ -62,6 +64,7 @@ class RetrievalSet:
     positives: Sequence[Sequence[int]] | None = None
     ignored: Sequence[Sequence[int]] | None = None
     graded: Sequence[dict[str, list[int]]] | None = None
+    rejects: Sequence[Reject] = ()
 
     def __post_init__(self):
         if not len(self.database):

@@ -25,11 +25,12 @@ from jaxsim.pipeline.rank import rank_all
 def evaluate(
     config: fdl.Config, root: Path, *, bars: Bars = no_bars
 ) -> tuple[EvaluationResult, list[RetrievalSet]]:
-    """Measures what a config describes on the data in a folder.
+    """Measures what a config describes on some data.
 
     Args:
       config: of a `RetrievalExperiment` or a `ClassificationExperiment`.
-      root: folder of the data set.
+      root: what the experiment's `data` takes: the folder of a data set, or for some
+        a manifest or "tfds:NAME:SPLIT".
       bars: shows progress.
 
     Returns:
@@ -62,7 +63,10 @@ def evaluate(
         model=model,
         source=str(root),
         images=int(collection.embedding.found.sum()),
-        rejects=collection.embedding.rejects,
+        rejects=[
+            *(reject for data in sets for reject in data.rejects),
+            *collection.embedding.rejects,
+        ],
         timings=_timings(embedder, collection.embedding, seconds),
     )
     return result, sets

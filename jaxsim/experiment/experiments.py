@@ -15,9 +15,9 @@ class RetrievalExperiment:
 
     Attributes:
       model: what describes the images.
-      data: from the folder given by --data to the sets that are measured.
+      data: from what --data names, mostly a folder, to the sets that are measured.
       protocol: which results are right, and what is measured.
-      fit_data: from the same folder to the images that whitening is fitted on.
+      fit_data: from the same place to the images that whitening is fitted on.
     """
 
     model: ModelSpec

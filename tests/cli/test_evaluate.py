@@ -3,6 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from jaxsim.data.datasets import photo_views
+
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FOLDER = f"{CONFIGS / 'folder.py'}:size_px=64"
 
@@ -25,3 +29,51 @@ def test_images_left_out_are_listed_everywhere(photos, tmp_path, jaxsim):
     ]
     assert found["rejects"][1]["reason"] == "empty file"
     assert found["data"]["rejected"] == "2"
+
+
+def evaluated(jaxsim, config, data):
+    code, output, errors = jaxsim("evaluate", config, "--data", data, "--json", "-")
+    assert code == 0, errors
+    return json.loads(output)
+
+
+def test_a_manifest_and_a_tfds_split_are_measured(photos, tmp_path, jaxsim):
+    rows = [f"{path.relative_to(photos)},{path.parent.name}" for path in files(photos)]
+    (photos / "list.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    found = evaluated(jaxsim, FOLDER, photos / "list.csv")
+    assert found["metrics"] == evaluated(jaxsim, FOLDER, photos)["metrics"]
+    views = photo_views.prepare(tmp_path, views=2, max_instances=1)
+    found = evaluated(jaxsim, FOLDER, f"tfds:{views}:test")
+    assert 0 < found["metrics"]["folder/map"] <= 1
+    assert found["data"]["source"] == f"tfds:{views}:test"
+
+
+def files(photos):
+    return sorted(photos.rglob("*.jpg"))
+
+
+def test_whitening_is_fitted_on_the_training_part(photos, jaxsim):
+    for path in files(photos):
+        part = "test" if path.name == "0.jpg" else "train"
+        target = photos / part / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+    found = evaluated(jaxsim, f"{FOLDER},pooling=spoc,whiten=pca,dim=2", photos)
+    assert found["metrics"]["test/map"] == 1
+    assert found["model"]["dimension"] == "2"
+    # One shape of images: a program fits the whitening, another describes.
+    assert found["timings"]["compilations"] == 2
+
+
+@pytest.mark.parametrize(
+    "config, data, message",
+    [
+        ("folder", "nowhere", "there is no 'nowhere'"),
+        ("folder", "tfds:nowhere:test", "is not prepared"),
+        ("grocery", "list.csv", "is no folder"),
+        ("smvs", "tfds:a:b", "is no folder"),
+    ],
+)
+def test_data_that_is_not_there(config, data, message, jaxsim):
+    code, _, errors = jaxsim("evaluate", CONFIGS / f"{config}.py", "--data", data)
+    assert code == 2 and message in errors and "Traceback" not in errors

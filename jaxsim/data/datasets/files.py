@@ -1,11 +1,31 @@
 """Looking up the files of a published data set, with errors that name the missing."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.csv_manifest import csv_manifest
 from jaxsim.data.records import Record
+
+
+def data_folder(root: str | os.PathLike[str], *, holds: str) -> Path:
+    """Returns the folder of a data set that can be nothing but a folder.
+
+    Args:
+      root: where it should be.
+      holds: what is expected in it, for the error.
+
+    Raises:
+      InputError: there is no such folder.
+    """
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise InputError(
+            f"'{root}' is no folder. Give the folder of this data set, which holds "
+            f"{holds}; other manifests and tfds:NAME:SPLIT are for configs/folder.py"
+        )
+    return folder
 
 
 def listed_photos(table: Path, *, label_column: str) -> list[Record]:

@@ -9,7 +9,7 @@ Source: Klasson, Zhang & Kjellström 2019.
 from pathlib import Path
 
 from jaxsim.core.errors import InputError
-from jaxsim.data.datasets.files import listed_photos
+from jaxsim.data.datasets.files import data_folder, listed_photos
 from jaxsim.data.records import Record, RetrievalSet
 
 
@@ -28,7 +28,7 @@ def load(
     Raises:
       InputError: files are missing, or a set would be empty.
     """
-    records = listed_photos(Path(root) / "images.csv", label_column="fine_class")
+    records = listed_photos(_folder(root) / "images.csv", label_column="fine_class")
     chosen = [record for record in records if split in (None, record.split)]
     unseen = [record for record in records if _class(record) >= min_class]
     _refuse_empty(chosen, root, f"split '{split}'")
@@ -52,7 +52,7 @@ def train(
     Raises:
       InputError: files are missing, or no image is left.
     """
-    records = listed_photos(Path(root) / "images.csv", label_column="fine_class")
+    records = listed_photos(_folder(root) / "images.csv", label_column="fine_class")
     chosen = [
         record
         for record in records
@@ -60,6 +60,10 @@ def train(
     ]
     _refuse_empty(chosen, root, f"split '{split}' and classes below {max_class}")
     return chosen
+
+
+def _folder(root: Path) -> Path:
+    return data_folder(root, holds="images.csv and the photos it lists")
 
 
 def _class(record: Record) -> int:

@@ -10,6 +10,7 @@ Source: Jégou, Douze & Schmid 2008.
 from pathlib import Path
 
 from jaxsim.core.errors import InputError
+from jaxsim.data.datasets.files import data_folder
 from jaxsim.data.records import Record, RetrievalSet
 
 
@@ -25,7 +26,7 @@ def load(root: Path, *, upright: bool = False) -> list[RetrievalSet]:
       InputError: there are no photos, a name is not a number, or a group lacks its
         query.
     """
-    root = Path(root)
+    root = data_folder(root, holds="100000.jpg and the others")
     paths = sorted(root.glob("*.jpg")) or sorted(root.glob("jpg/*.jpg"))
     layout = f"{root}/*.jpg or {root}/jpg/*.jpg named by number, such as 100000.jpg"
     if not paths:

@@ -8,7 +8,7 @@ Source: Russakovsky et al. 2015.
 
 from pathlib import Path
 
-from jaxsim.data.datasets.files import listed_photos
+from jaxsim.data.datasets.files import data_folder, listed_photos
 from jaxsim.data.records import Record
 
 
@@ -21,4 +21,5 @@ def load(root: Path) -> list[Record]:
     Raises:
       InputError: files are missing, or a class index is not an integer.
     """
-    return listed_photos(Path(root) / "labels.csv", label_column="class_index")
+    folder = data_folder(root, holds="labels.csv and the photos it lists")
+    return listed_photos(folder / "labels.csv", label_column="class_index")

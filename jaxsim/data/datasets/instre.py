@@ -9,7 +9,7 @@ Source: Wang & Jiang 2015 (images); Iscen et al. 2017 (ground truth).
 from dataclasses import replace
 from pathlib import Path
 
-from jaxsim.data.datasets.files import find_all
+from jaxsim.data.datasets.files import data_folder, find_all
 from jaxsim.data.ground_truth import GroundTruth
 from jaxsim.data.records import Record, RetrievalSet
 
@@ -28,10 +28,11 @@ def load(
       InputError: photos are missing.
     """
     names = [*ground_truth.database, *(query.name for query in ground_truth.queries)]
+    folder = data_folder(root, holds="INSTRE-S1, INSTRE-S2 and INSTRE-M")
     layout = f"the photos of the ground truth below {root}"
     records = [
         Record(name=name, content=path)
-        for name, path in zip(names, find_all(Path(root), names, layout), strict=True)
+        for name, path in zip(names, find_all(folder, names, layout), strict=True)
     ]
     num_images = len(ground_truth.database)
     return [

@@ -2,29 +2,70 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.image_folder import image_folder
 from jaxsim.data.records import Record, RetrievalSet
+from jaxsim.data.rejects import Reject
+from jaxsim.data.sources import open_source
 
 
-def folder(root: Path) -> list[RetrievalSet]:
-    """Returns the one set of a folder whose subfolders are labels.
+def load(root: Path) -> list[RetrievalSet]:
+    """Returns the one set of a labelled collection.
 
-    With subfolders train/ and test/, each of them holding labels, the test images
-    query the training images; otherwise each image queries all the others.
+    With both a train and a test part (subfolders train/ and test/ that hold the
+    labels' folders, or splits of a manifest) the test images query the training
+    images, and the set is called "test". Otherwise each image queries all the others,
+    and it is called "folder".
 
     Args:
-      root: the folder.
+      root: a folder whose subfolders are labels, a .csv manifest, or
+        "tfds:NAME_OR_FOLDER:SPLIT".
 
     Raises:
       InputError: there are no images, or no label has two.
     """
-    records = image_folder(root, splits=True).records
-    if {"train", "test"} <= {record.split for record in records}:
-        return [query_index(records, name="test")]
-    return [leave_one_out(image_folder(root).records, name="folder")]
+    records, rejects = _open(root)
+    found = (
+        query_index(records, name="test")
+        if _has_parts(records)
+        else leave_one_out(records, name="folder")
+    )
+    return [replace(found, rejects=rejects)]
+
+
+def fit_images(root: Path) -> list[Record]:
+    """Returns the images to fit whitening on.
+
+    They are the training images where `load` finds a train and a test part, and else
+    the whole collection: whitening has then seen the images that are ranked.
+
+    Args:
+      root: as for `load`.
+
+    Raises:
+      InputError: there are no images.
+    """
+    records, _ = _open(root)
+    return _split(records, "train") if _has_parts(records) else records
+
+
+def _open(root: Path) -> tuple[list[Record], list[Reject]]:
+    path = root.expanduser()
+    if path.is_dir():
+        listing = image_folder(path, splits=True)
+        if not _has_parts(listing.records):
+            listing = image_folder(path)
+        return listing.records, listing.rejects
+    records, rejects = open_source(str(root))
+    # Records of a TFDS split are read from its files every time they are asked for.
+    return list(records), rejects
+
+
+def _has_parts(records: Sequence[Record]) -> bool:
+    return {"train", "test"} <= {record.split for record in records}
 
 
 def leave_one_out(

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jaxsim.core.errors import InputError
-from jaxsim.data.datasets.files import find_photos
+from jaxsim.data.datasets.files import data_folder, find_photos
 from jaxsim.data.ground_truth import GroundTruth
 from jaxsim.data.records import Record, RetrievalSet
 
@@ -40,7 +40,7 @@ def load_original(
     _need_grades(ground_truth, ("ok", "junk"))
     queries = ground_truth.queries
     out = set() if keep_queries else _rows(ground_truth)
-    database, asked = _images(Path(root), ground_truth, crop_queries)
+    database, asked = _images(root, ground_truth, crop_queries)
     return [
         RetrievalSet(
             name=ground_truth.dataset,
@@ -69,7 +69,7 @@ def load_revisited(
     """
     grades = ("easy", "hard", "junk")
     _need_grades(ground_truth, grades)
-    database, asked = _images(Path(root), ground_truth, crop_queries)
+    database, asked = _images(root, ground_truth, crop_queries)
     return [
         RetrievalSet(
             name=ground_truth.dataset,
@@ -89,6 +89,7 @@ def _images(
     """Returns the database and the queries; one photo has one name in both."""
     names = [*ground_truth.database, *(query.name for query in ground_truth.queries)]
     layout = f"the photos of {ground_truth.dataset} as published"
+    root = data_folder(root, holds=layout)
     paths = find_photos(root, names, layout)
     records = [
         Record(name=f"{name}.jpg", content=path)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxsim.core.errors import InputError
-from jaxsim.data.datasets.files import refuse_missing
+from jaxsim.data.datasets.files import data_folder, refuse_missing
 from jaxsim.data.records import Record, RetrievalSet
 
 
@@ -26,7 +26,8 @@ def load(
     Raises:
       InputError: a folder has no queries, or a query has no reference.
     """
-    return [_load_set(Path(root), name) for name in sets]
+    folder = data_folder(root, holds="SET/query and SET/reference for each set")
+    return [_load_set(folder, name) for name in sets]
 
 
 def references(root: Path) -> list[Record]:

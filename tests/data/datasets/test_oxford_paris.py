@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from jaxsim.core.errors import InputError
@@ -70,7 +68,7 @@ def test_missing_photos_are_counted_and_named(tmp_path):
     photos(tmp_path, "a")
     with pytest.raises(InputError, match=r"2 of 3 .*missing: b\.jpg, q\.jpg\."):
         oxford_paris.load_revisited(tmp_path, REVISITED)
-    with pytest.raises(InputError, match="3 of 3"):
+    with pytest.raises(InputError, match="absent' is no folder.*as published"):
         oxford_paris.load_revisited(tmp_path / "absent", REVISITED)
 
 
@@ -84,16 +82,16 @@ def test_the_other_ground_truth_is_refused(tmp_path):
 
 @pytest.mark.parametrize("dataset, num_images", [("oxford5k", 5062), ("paris6k", 6392)])
 def test_published_queries_are_right_answers_to_themselves(
-    shared_data, monkeypatch, dataset, num_images
+    shared_data, monkeypatch, tmp_path, dataset, num_images
 ):
     def present(root, names, layout):
         return [root / f"{name}.jpg" for name in names]
 
     monkeypatch.setattr(oxford_paris, "find_photos", present)
     truth = read_ground_truth(shared_data / "ground_truth" / f"{dataset}.json")
-    (data,) = oxford_paris.load_original(Path("photos"), truth)
+    (data,) = oxford_paris.load_original(tmp_path, truth)
     assert (len(data.database), len(data.queries)) == (num_images, 55)
     variant = OxfordParis().variant(data)
     assert variant["query_image"] == "in the database, counted as right"
-    (data,) = oxford_paris.load_original(Path("photos"), truth, keep_queries=False)
+    (data,) = oxford_paris.load_original(tmp_path, truth, keep_queries=False)
     assert OxfordParis().variant(data)["query_image"] == "in the database, ignored"
