@@ -27,7 +27,7 @@ def load(root: Path) -> list[RetrievalSet]:
     Raises:
       InputError: there are no images, or no label has two.
     """
-    records, rejects = _open(root)
+    records, rejects = open_labelled(root)
     found = (
         query_index(records, name="test")
         if _has_parts(records)
@@ -48,11 +48,22 @@ def fit_images(root: Path) -> list[Record]:
     Raises:
       InputError: there are no images.
     """
-    records, _ = _open(root)
+    records, _ = open_labelled(root)
     return _split(records, "train") if _has_parts(records) else records
 
 
-def _open(root: Path) -> tuple[list[Record], list[Reject]]:
+def open_labelled(root: Path) -> tuple[list[Record], list[Reject]]:
+    """Returns the records of a collection, and paths that could not be followed.
+
+    The subfolders train/, test/ and the like of a folder are splits if it has both a
+    train and a test part, and labels otherwise.
+
+    Args:
+      root: as for `load`.
+
+    Raises:
+      InputError: there is no such thing, or it holds no images.
+    """
     path = root.expanduser()
     if path.is_dir():
         listing = image_folder(path, splits=True)
