@@ -27,6 +27,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_LYING = (5, 6, 7, 8)
 _PILLOW_FILTER = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
@@ -90,6 +91,21 @@ def decode(
     except Exception as error:
         # Pillow's parsers answer damaged files with almost any exception type.
         raise RejectedImage(f"damaged or unsupported: {error}") from error
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """Returns the height and width of an image that `decode` accepts, by its header.
+
+    Args:
+      data: the encoded file.
+    """
+    with Image.open(io.BytesIO(data), formats=_formats()) as image:
+        if image.format == "TIFF":
+            # Versions of Pillow turn it when it is opened, or when it is loaded.
+            height, width = decode(data).shape[:2]
+            return height, width
+        width, height = image.size
+        return (width, height) if _orientation(image) in _LYING else (height, width)
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from jaxsim.core.errors import InputError
-from jaxsim.data.images import RejectedImage, decode
+from jaxsim.data.images import RejectedImage, decode, upright_size
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -81,8 +81,10 @@ def test_exif_orientation_is_applied(format, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"quality": 100, "subsampling": 0} if format == "JPEG" else {}
-    decoded = decode(encoded(stored, format, exif=exif.tobytes(), **options))
+    data = encoded(stored, format, exif=exif.tobytes(), **options)
+    decoded = decode(data)
     assert decoded.shape == (16, 24, 3)
+    assert upright_size(data) == (16, 24)
     np.testing.assert_allclose(decoded, quadrants(), atol=6)
 
 
@@ -195,6 +197,7 @@ def test_jpeg_is_reduced_but_not_below_twice_the_target():
     assert decode(data, target_px=200).shape == (300, 400, 3)
     assert decode(data, target_px=101).shape == (300, 400, 3)
     assert decode(data, target_px=100).shape == (150, 200, 3)
+    assert upright_size(data) == (600, 800)
     reduced = decode(data, target_px=100, target_side="shortest")
     assert reduced.shape == (300, 400, 3)
     assert np.abs(reduced[10, 10].astype(int) - RED).max() < 5
