@@ -15,12 +15,14 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
-    from jaxsim.cli.options import add_model
+    from jaxsim.cli.options import add_model, output_file
 
     parser.add_argument(
         "photos", metavar="PHOTOS", help="folder, .csv, tfds:NAME:SPLIT"
     )
-    parser.add_argument("--out", required=True, type=Path, help=".npz or .parquet file")
+    parser.add_argument(
+        "--out", required=True, type=output_file, help=".npz or .parquet file"
+    )
     add_model(parser)
 
 
@@ -36,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
 
     records, unfollowed = open_source(options.photos)
     report = embed_images(
-        options.out,
+        Path(options.out),
         records,
         model=model_config(options.model),
         rejects=unfollowed,

@@ -17,6 +17,8 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
+    from jaxsim.cli.options import html_file, json_file
+
     parser.add_argument("config", help="config file, options after a colon")
     parser.add_argument(
         "--data",
@@ -25,8 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the data set; for configs/folder.py also a .csv manifest or "
         "tfds:NAME:SPLIT",
     )
-    parser.add_argument("--json", metavar="FILE", help="write the numbers; - prints")
-    parser.add_argument("--html", metavar="FILE", help="write a report page")
+    parser.add_argument(
+        "--json", type=json_file, metavar="FILE", help="write the numbers; - prints"
+    )
+    parser.add_argument(
+        "--html", type=html_file, metavar="FILE", help="write a report page"
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -40,10 +46,16 @@ def run(options: argparse.Namespace) -> None:
     """Evaluates, prints the numbers and writes what was asked for."""
     from jaxsim.cli.output import write_json
     from jaxsim.cli.progress import progress_bar
+    from jaxsim.core.errors import InputError
     from jaxsim.experiment.config_file import load_config
-    from jaxsim.experiment.evaluate import evaluate
+    from jaxsim.experiment.evaluate import evaluate, ranks_images
 
     config = load_config(options.config, options.set)
+    if options.html and not ranks_images(config):
+        raise InputError(
+            "--html: a page shows rankings of images, and this config only classifies. "
+            "Leave --html away"
+        )
     result, sets = evaluate(config, options.data, bars=progress_bar)
     show_result(result, quiet=options.json == "-")
     if options.json:

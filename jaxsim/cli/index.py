@@ -19,12 +19,14 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
-    from jaxsim.cli.options import add_model
+    from jaxsim.cli.options import add_model, json_file
 
     parser.add_argument("photos", metavar="PHOTOS", help="what to index")
     parser.add_argument("--out", required=True, type=Path, help="folder of the index")
     add_model(parser)
-    parser.add_argument("--json", metavar="FILE", help="write what was done; - prints")
+    parser.add_argument(
+        "--json", type=json_file, metavar="FILE", help="write what was done; - prints"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

@@ -2,6 +2,9 @@
 
 import argparse
 
+from jaxsim.core.errors import InputError
+from jaxsim.core.files import check_target
+
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Declares --model and --batch-size."""
@@ -26,6 +29,30 @@ def model_config(text: str | None):
     from jaxsim.experiment.descriptors import descriptor_config
 
     return None if text is None else parse_options(text, descriptor_config)
+
+
+def json_file(text: str) -> str:
+    """Reads where a JSON file goes, "-" for standard output."""
+    return text if text == "-" else output_file(text)
+
+
+def html_file(text: str) -> str:
+    """Reads where a page goes."""
+    if text == "-":
+        raise argparse.ArgumentTypeError(
+            "a page is written to a file, not to standard output; name one, such as "
+            "page.html"
+        )
+    return output_file(text)
+
+
+def output_file(text: str) -> str:
+    """Reads the name of a file that will be written; wrong ones stop before work."""
+    try:
+        check_target(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def positive(text: str) -> int:

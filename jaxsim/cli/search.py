@@ -15,14 +15,18 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
-    from jaxsim.cli.options import positive
+    from jaxsim.cli.options import html_file, json_file, positive
 
     parser.add_argument("index", type=Path, metavar="INDEX", help="folder of the index")
     parser.add_argument("queries", nargs="*", metavar="QUERY", help="image files")
     parser.add_argument("--folder", help="take all images of a folder as queries")
     parser.add_argument("--k", type=positive, default=10, help="results per query")
-    parser.add_argument("--json", metavar="FILE", help="write the results; - prints")
-    parser.add_argument("--html", metavar="FILE", help="write a page with pictures")
+    parser.add_argument(
+        "--json", type=json_file, metavar="FILE", help="write the results; - prints"
+    )
+    parser.add_argument(
+        "--html", type=html_file, metavar="FILE", help="write a page with pictures"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -31,16 +35,16 @@ def run(options: argparse.Namespace) -> None:
 
     from jaxsim.cli.output import printable, write_json
     from jaxsim.core.errors import InputError
-    from jaxsim.data.sources import open_source
+    from jaxsim.data.sources import open_sources
     from jaxsim.experiment.indexing import open_engine
 
     sources = [*options.queries, *([options.folder] if options.folder else [])]
     if not sources:
         raise InputError("give at least one query image, or --folder FOLDER")
-    queries = [record for text in sources for record in open_source(text)[0]]
+    queries, unfollowed = open_sources(sources)
     engine = open_engine(options.index)
     ranking, rejects = engine.search(queries, options.k)
-    for reject in rejects:
+    for reject in [*unfollowed, *rejects]:
         print(f"skipped {printable(reject.name)}: {reject.reason}", file=sys.stderr)
     if len(rejects) == len(queries):
         raise InputError("none of the queries can be used")

@@ -54,6 +54,35 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             temporary.unlink()
 
 
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Checks, before long work, that `atomic_write` will be able to write a file.
+
+    Args:
+      path: the file; neither it nor its folder need exist.
+
+    Raises:
+      InputError: it names a folder, or the folder it would be in is no folder or cannot
+        be written.
+    """
+    named = os.fspath(path)
+    target = Path(os.path.realpath(path))
+    if target.is_dir() or named.endswith(os.sep):
+        raise InputError(f"'{named}' is a folder; give the name of a file in it")
+    folder = target if target.exists() and not target.is_file() else target.parent
+    while not folder.exists():
+        folder = folder.parent
+    if folder != target and not folder.is_dir():
+        raise InputError(
+            f"'{named}' cannot be written, because {folder} is not a folder. Choose "
+            "another place"
+        )
+    if not os.access(folder, os.W_OK):
+        raise InputError(
+            f"'{named}' cannot be written: there is no permission to write to "
+            f"{folder}. Choose another place"
+        )
+
+
 def sync_folder(folder: Path) -> None:
     """Makes a rename inside `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY)

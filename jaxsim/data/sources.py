@@ -1,6 +1,8 @@
 """Where a collection is, as the command line says it."""
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jaxsim.core.errors import InputError
@@ -9,6 +11,49 @@ from jaxsim.data.image_folder import image_folder
 from jaxsim.data.records import Record
 from jaxsim.data.rejects import Reject
 from jaxsim.data.tfds_source import tfds_source
+
+
+def open_sources(texts: Sequence[str]) -> tuple[list[Record], list[Reject]]:
+    """Opens several sources as one collection.
+
+    Files of several sources are named relative to the folder they have in common, so
+    that a/1.jpg and b/1.jpg keep different names.
+
+    Args:
+      texts: each as for `open_source`.
+
+    Returns:
+      The records in order, and paths that could not be followed.
+
+    Raises:
+      InputError: one of them does not exist, or holds no images.
+    """
+    records: list[Record] = []
+    rejects: list[Reject] = []
+    for text in texts:
+        found, unfollowed = open_source(text)
+        records += found
+        rejects += unfollowed
+    if len(texts) > 1:
+        records = _named_from_common_folder(records)
+    return records, rejects
+
+
+def _named_from_common_folder(records: list[Record]) -> list[Record]:
+    paths = {
+        row: os.path.abspath(record.content)
+        for row, record in enumerate(records)
+        if isinstance(record.content, Path)
+    }
+    if not paths:
+        return records
+    root = os.path.commonpath([os.path.dirname(path) for path in paths.values()])
+    return [
+        replace(record, name=os.path.relpath(paths[row], root))
+        if row in paths
+        else record
+        for row, record in enumerate(records)
+    ]
 
 
 def open_source(text: str) -> tuple[Sequence[Record], list[Reject]]:

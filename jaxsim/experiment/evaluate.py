@@ -8,6 +8,7 @@ import fiddle as fdl
 import numpy as np
 
 from jaxsim.core.environment import device_name, versions
+from jaxsim.core.errors import InputError
 from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.data.rejects import Reject
@@ -16,7 +17,7 @@ from jaxsim.evaluation.protocols.base import Protocol, queries_of
 from jaxsim.evaluation.result import EvaluationResult, SetResult
 from jaxsim.evaluation.runner import evaluate_set
 from jaxsim.experiment.build import build_model
-from jaxsim.experiment.experiments import ClassificationExperiment
+from jaxsim.experiment.experiments import ClassificationExperiment, RetrievalExperiment
 from jaxsim.pipeline.embed import CompiledShapes, Embedder, Embedding
 from jaxsim.pipeline.model import ImageModel
 from jaxsim.pipeline.rank import rank_all
@@ -44,6 +45,12 @@ def evaluate(
     experiment = fdl.build(config)
     if isinstance(experiment, ClassificationExperiment):
         return _classify(experiment, config, root, bars)
+    if not isinstance(experiment, RetrievalExperiment):
+        raise InputError(
+            f"the config describes a {type(experiment).__name__}; what can be "
+            "evaluated is a RetrievalExperiment or a ClassificationExperiment, such as "
+            "that of configs/folder.py"
+        )
     sets = experiment.data(root)
     fit = experiment.fit_data
     shapes: CompiledShapes = set()
@@ -70,6 +77,11 @@ def evaluate(
         timings=_timings(embedder, collection.embedding, seconds),
     )
     return result, sets
+
+
+def ranks_images(config: fdl.Config) -> bool:
+    """Returns whether an evaluation of this config has rankings of images to show."""
+    return fdl.get_callable(config) is not ClassificationExperiment
 
 
 class _Collection:

@@ -77,3 +77,19 @@ def test_whitening_is_fitted_on_the_training_part(photos, jaxsim):
 def test_data_that_is_not_there(config, data, message, jaxsim):
     code, _, errors = jaxsim("evaluate", CONFIGS / f"{config}.py", "--data", data)
     assert code == 2 and message in errors and "Traceback" not in errors
+
+
+def test_a_classification_has_no_page(tmp_path, jaxsim):
+    config, page = CONFIGS / "imagenet_sample.py", tmp_path / "page.html"
+    code, _, errors = jaxsim("evaluate", config, "--data", tmp_path, "--html", page)
+    assert code == 2 and "only classifies" in errors
+
+
+def test_a_config_of_something_else_is_refused(tmp_path, jaxsim):
+    config = tmp_path / "model.py"
+    config.write_text(
+        "from jaxsim.experiment.descriptors import descriptor_config\n"
+        "def get_config():\n    return descriptor_config()\n"
+    )
+    code, _, errors = jaxsim("evaluate", config, "--data", tmp_path)
+    assert code == 2 and "describes a ModelSpec" in errors

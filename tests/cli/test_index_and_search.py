@@ -160,6 +160,14 @@ def test_results_as_a_table_and_as_a_page(photos, index, jaxsim, tmp_path):
     assert page.read_text().count("data:image/jpeg;base64") >= 7
 
 
+def test_queries_of_one_name_are_told_apart(photos, index, jaxsim):
+    queries = [photos / "coffee" / "0.jpg", photos / "astronaut" / "0.jpg"]
+    _, output, _ = jaxsim("search", index, *queries, "--k", "1")
+    lines = output.splitlines()
+    assert lines[0] == "coffee/0.jpg" and lines[4] == "astronaut/0.jpg"
+    assert lines[2].split()[2] == "coffee/0.jpg"
+
+
 def test_a_folder_of_queries(photos, index, jaxsim):
     code, output, _ = jaxsim(
         "search", index, "--folder", photos / "coffee", "--json", "-"

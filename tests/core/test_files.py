@@ -1,12 +1,13 @@
 """Files appear whole or not at all."""
 
 import errno
+import os
 
 import pytest
 
 from jaxsim.core import files
 from jaxsim.core.errors import InputError
-from jaxsim.core.files import atomic_write, content_hash
+from jaxsim.core.files import atomic_write, check_target, content_hash
 
 
 def test_a_written_file_is_whole_and_alone(tmp_path):
@@ -43,3 +44,23 @@ def test_a_full_disk_is_an_input_error_and_keeps_the_old_file(tmp_path, monkeypa
 def test_content_hash_depends_on_every_byte():
     assert content_hash(b"a") != content_hash(b"b")
     assert len(content_hash(b"")) == 32
+
+
+def test_good_targets_pass_and_nothing_is_made(tmp_path):
+    (tmp_path / "old.json").write_text("old")
+    for target in (tmp_path / "old.json", tmp_path / "new/deep/a.json", os.devnull):
+        check_target(target)
+    assert [path.name for path in tmp_path.iterdir()] == ["old.json"]
+
+
+def test_targets_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    for target in (tmp_path, f"{tmp_path}/new/"):
+        with pytest.raises(InputError, match="is a folder"):
+            check_target(target)
+    with pytest.raises(InputError, match="file is not a folder"):
+        check_target(tmp_path / "file" / "a.json")
+    # The superuser may write everywhere, so the answer is pretended.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(InputError, match="no permission to write"):
+        check_target(tmp_path / "new" / "a.json")

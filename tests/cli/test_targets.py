@@ -1,0 +1,40 @@
+"""Where results go is checked before any work is done."""
+
+import pytest
+
+from jaxsim.cli import main as cli
+
+COMMANDS = {
+    "--json": (
+        ["index", "photos", "--out", "index"],
+        ["search", "index", "query.jpg"],
+        ["evaluate", "config.py", "--data", "photos"],
+    ),
+    "--html": (
+        ["search", "index", "query.jpg"],
+        ["evaluate", "config.py", "--data", "photos"],
+    ),
+    "--out": (["embed", "photos"],),
+}
+CASES = [(words, option) for option, lines in COMMANDS.items() for words in lines]
+
+
+def usage_error(capsys, *words):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([str(word) for word in words])
+    assert stop.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words, option", CASES)
+def test_a_target_that_cannot_be_is_refused(words, option, tmp_path, capsys):
+    errors = usage_error(capsys, *words, option, tmp_path)
+    assert f"{option}: '{tmp_path}' is a folder" in errors
+    (tmp_path / "file").write_text("x")
+    errors = usage_error(capsys, *words, option, tmp_path / "file" / "a.html")
+    assert "is not a folder" in errors
+
+
+@pytest.mark.parametrize("words", COMMANDS["--html"])
+def test_a_page_does_not_go_to_standard_output(words, capsys):
+    assert "a page is written to a file" in usage_error(capsys, *words, "--html", "-")
