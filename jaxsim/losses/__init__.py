@@ -1,0 +1,1 @@
+"""Losses: one formula a file, pure functions of arrays that return a `Mean`."""

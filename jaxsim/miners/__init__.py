@@ -1,0 +1,1 @@
+"""Miners: which triplets to train on, as positions and weights of static shape."""
