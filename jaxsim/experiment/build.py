@@ -10,6 +10,7 @@ import fiddle as fdl
 from jaxsim.core.errors import IndexFormatError, InputError
 from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.records import Record
+from jaxsim.experiment.construct import construct
 from jaxsim.experiment.model_spec import ModelSpec
 from jaxsim.experiment.serialisation import config_from_json, config_to_json
 from jaxsim.nn.backbones.fold import fold_batch_norm
@@ -44,14 +45,14 @@ def build_model(
       WeightsError: the weights cannot be read or do not fit.
       InputError: the model whitens but there is nothing to fit on, or too little.
     """
-    spec = fdl.build(config)
+    spec = construct(config)
     backbone = spec.network.backbone
     file = pretrained_file(backbone, spec.weights)
     variables = fold_batch_norm(
         load_pretrained(spec.network, file), epsilon=backbone.epsilon
     )
     folded = folded_config(config)
-    spec = fdl.build(folded)
+    spec = construct(folded)
     model = ImageModel(
         module=spec.network,
         variables=variables,
@@ -96,7 +97,7 @@ def load_model(folder: Path) -> ImageModel:
 
 def _build_spec(config: fdl.Config, path: Path) -> ModelSpec:
     try:
-        spec = fdl.build(config)
+        spec = construct(config)
     except (TypeError, ValueError, InputError) as error:
         raise IndexFormatError(
             f"the model description {path} cannot be used ({error}). Build the index "

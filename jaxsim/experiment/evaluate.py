@@ -17,6 +17,7 @@ from jaxsim.evaluation.protocols.base import Protocol, queries_of
 from jaxsim.evaluation.result import EvaluationResult, SetResult
 from jaxsim.evaluation.runner import evaluate_set
 from jaxsim.experiment.build import build_model
+from jaxsim.experiment.construct import construct
 from jaxsim.experiment.experiments import ClassificationExperiment, RetrievalExperiment
 from jaxsim.pipeline.embed import CompiledShapes, Embedder, Embedding
 from jaxsim.pipeline.model import ImageModel
@@ -42,7 +43,7 @@ def evaluate(
       InputError: files are missing, or the data does not fit the protocol.
       WeightsError: the weights cannot be read or do not fit.
     """
-    experiment = fdl.build(config)
+    experiment = construct(config)
     if isinstance(experiment, ClassificationExperiment):
         return _classify(experiment, config, root, bars)
     if not isinstance(experiment, RetrievalExperiment):

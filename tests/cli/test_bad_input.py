@@ -15,7 +15,7 @@ from tests.cli.conftest import FAST, save_noise
 def refused(result, *expected):
     code, _, errors = result
     assert code == 2, errors
-    assert "Traceback" not in errors
+    assert "Traceback" not in errors and "Fiddle" not in errors
     for text in expected:
         assert text in errors
 

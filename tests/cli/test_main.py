@@ -48,6 +48,15 @@ def test_an_unknown_command_is_refused(capsys):
     assert stop.value.code == 2
 
 
+def test_an_unknown_option_shows_the_usage_of_its_command(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["embed", "photos", "--out", "v.npz", "--wrong", "3"])
+    errors = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert errors.startswith("usage: jaxsim embed ") and "--batch-size" in errors
+    assert errors.endswith("jaxsim embed: error: unrecognized arguments: --wrong 3\n")
+
+
 def test_the_compilation_cache_is_on_unless_chosen(monkeypatch, tmp_path):
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
