@@ -18,6 +18,7 @@ _COMMANDS = {
     "index": "embed a folder of photos and make it searchable",
     "search": "find the photos of an index most similar to a query",
     "embed": "write descriptors to a .npz or Parquet file",
+    "data": "look after collections: find what would harm training or measuring",
     "evaluate": "measure a config on a data set by its published protocol",
 }
 
