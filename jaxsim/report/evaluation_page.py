@@ -6,12 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from jaxsim.core.errors import InputError
 from jaxsim.data.records import RetrievalSet
 from jaxsim.evaluation.result import EvaluationResult, SetResult
 from jaxsim.report.charts import histogram
 from jaxsim.report.page import Detail, Pictures, fit, render
-from jaxsim.report.query_view import QueryView, first_right, query_view
+from jaxsim.report.query_view import (
+    QueryView,
+    first_right,
+    query_view,
+    require_sets,
+)
 from jaxsim.report.selection import asked, choose_queries
 
 _DETAILS = (
@@ -76,13 +80,7 @@ def evaluation_page(
       InputError: `sets` does not fit `result`, or `max_bytes` is too small even for
         a page without pictures.
     """
-    if len(result.sets) != len(sets):
-        raise InputError(
-            f"the evaluation has {len(result.sets)} results but {len(sets)} retrieval "
-            "sets were given; give one for each, in the same order"
-        )
-    for found, images in zip(result.sets, sets, strict=True):
-        _check_fits(found, images)
+    require_sets(result, sets)
 
     def build(pictures: Pictures) -> str:
         views = [
@@ -94,20 +92,6 @@ def evaluation_page(
         return render("evaluation.html.jinja", context)
 
     return fit(build, _DETAILS, max_bytes=max_bytes)
-
-
-def _check_fits(found: SetResult, images: RetrievalSet) -> None:
-    num_queries, last_id = len(asked(images)), len(images.database) - 1
-    if len(found.ranking.ids) != num_queries:
-        raise InputError(
-            f"the result '{found.name}' ranks {len(found.ranking.ids)} queries but the "
-            f"data set '{images.name}' has {num_queries}"
-        )
-    if found.ranking.ids.size and found.ranking.ids.max() > last_id:
-        raise InputError(
-            f"the result '{found.name}' names image {found.ranking.ids.max()} but the "
-            f"last one of the data set '{images.name}' is {last_id}"
-        )
 
 
 def _set_view(

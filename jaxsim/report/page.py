@@ -16,7 +16,7 @@ from markupsafe import Markup
 from jaxsim.core.errors import InputError
 from jaxsim.core.files import atomic_write
 from jaxsim.data.records import Record
-from jaxsim.report.text import count, figures, fraction, printable
+from jaxsim.report.text import count, duration, figures, fraction, printable, signed
 from jaxsim.report.thumbnails import Thumbnail, thumbnail
 
 
@@ -111,6 +111,8 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     )
     environment.filters["fraction"] = fraction
     environment.filters["figures"] = figures
+    environment.filters["signed"] = signed
+    environment.filters["duration"] = duration
     environment.filters["count"] = count
     return environment.get_template(template).render(context)
 

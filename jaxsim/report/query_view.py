@@ -1,13 +1,15 @@
 """A query of an evaluation with pictures of it and of its first results."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int8
 
+from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID
 from jaxsim.data.records import RetrievalSet
-from jaxsim.evaluation.result import SetResult
+from jaxsim.evaluation.result import EvaluationResult, SetResult
 from jaxsim.report.page import Pictures
 from jaxsim.report.selection import asked, missed_image
 from jaxsim.report.thumbnails import Thumbnail
@@ -58,6 +60,25 @@ class QueryView:
     results: list[ResultView]
 
 
+def require_sets(result: EvaluationResult, sets: Sequence[RetrievalSet]) -> None:
+    """Checks that retrieval sets are those of an evaluation.
+
+    Args:
+      result: the evaluation.
+      sets: the images behind `result.sets`, in the same order.
+
+    Raises:
+      InputError: their numbers differ, or one ranks other queries or images.
+    """
+    if len(result.sets) != len(sets):
+        raise InputError(
+            f"the evaluation has {len(result.sets)} results but {len(sets)} retrieval "
+            "sets were given; give one for each, in the same order"
+        )
+    for found, images in zip(result.sets, sets, strict=True):
+        _require_set(found, images)
+
+
 def query_view(
     found: SetResult, images: RetrievalSet, query: int, pictures: Pictures
 ) -> QueryView:
@@ -94,6 +115,20 @@ def first_right(relevance: Int8[np.ndarray, " K"]) -> int | None:
     """
     right = np.flatnonzero(relevance == _RIGHT)
     return int((relevance[: right[0] + 1] != _IGNORED).sum()) if len(right) else None
+
+
+def _require_set(found: SetResult, images: RetrievalSet) -> None:
+    num_queries, last_id = len(asked(images)), len(images.database) - 1
+    if len(found.ranking.ids) != num_queries:
+        raise InputError(
+            f"the result '{found.name}' ranks {len(found.ranking.ids)} queries but the "
+            f"data set '{images.name}' has {num_queries}"
+        )
+    if found.ranking.ids.size and found.ranking.ids.max() > last_id:
+        raise InputError(
+            f"the result '{found.name}' names image {found.ranking.ids.max()} but the "
+            f"last one of the data set '{images.name}' is {last_id}"
+        )
 
 
 def _results(

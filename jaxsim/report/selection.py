@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from jaxsim.data.records import Record, RetrievalSet
+from jaxsim.report.text import signed
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,41 @@ def choose_queries(
         ("Best queries", "The highest average precision.", best),
         ("Typical queries", near, typical),
         ("Worst queries", "The lowest average precision.", worst),
+    )
+
+
+def choose_changed_queries(
+    gain: Float32[np.ndarray, " Q"], *, per_group: int
+) -> list[QueryGroup]:
+    """Chooses queries that gained most, changed typically and lost most.
+
+    Equal queries are taken in order of their number, none is taken twice, and when
+    there are too few for three groups all of them come in one.
+
+    Args:
+      gain: float32 [Q], average precision after minus before; NaN for queries that
+        were not judged.
+      per_group: size of a group, >= 0.
+
+    Returns:
+      The groups that are not empty.
+    """
+    judged = np.flatnonzero(~np.isnan(gain))
+    gains = gain[judged]
+    falling = judged[np.argsort(-gains, kind="stable")]
+    if len(judged) <= 3 * per_group:
+        return _groups(("All queries", "The largest gain first.", falling))
+    median = np.median(gains)
+    rising = judged[np.argsort(gains, kind="stable")]
+    nearest = judged[np.argsort(abs(gains - median), kind="stable")]
+    most = falling[gain[falling] > 0][:per_group]
+    least = rising[gain[rising] < 0][:per_group]
+    typical = nearest[~np.isin(nearest, [*most, *least])][:per_group]
+    near = f"The gain nearest to the median, {signed(float(median))}."
+    return _groups(
+        ("Largest gains", "Average precision rose most.", most),
+        ("Typical queries", near, typical),
+        ("Largest losses", "Average precision fell most.", least),
     )
 
 

@@ -19,13 +19,40 @@ def fraction(value: float) -> str:
     return "n/a" if value != value else f"{value:z.3f}".replace("-", "−")
 
 
+def signed(value: float) -> str:
+    """Returns a difference with its sign and three decimals, "n/a" for NaN.
+
+    >>> signed(0.12345), signed(-0.05), signed(0.0001)
+    ('+0.123', '−0.050', '0.000')
+    """
+    text = fraction(value)
+    return f"+{text}" if value > 0 and float(text) else text
+
+
+def duration(seconds: float) -> str:
+    """Returns a time in its two largest units.
+
+    >>> duration(5.2), duration(125), duration(3900), duration(180000)
+    ('5 s', '2 min 5 s', '1 h 5 min', '2 d 2 h')
+    """
+    minutes, s = divmod(round(seconds), 60)
+    hours, min_ = divmod(minutes, 60)
+    d, h = divmod(hours, 24)
+    if d:
+        return f"{d} d {h} h"
+    if h:
+        return f"{h} h {min_} min"
+    return f"{min_} min {s} s" if min_ else f"{s} s"
+
+
 def figures(value: float) -> str:
     """Returns a measured number with about four figures.
 
-    >>> figures(61.0), figures(0.012345), figures(12345.6)
-    ('61', '0.01235', '12,346')
+    >>> figures(61.0), figures(0.012345), figures(12345.6), figures(-2e-5)
+    ('61', '0.01235', '12,346', '−2e−5')
     """
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
+    return text.replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

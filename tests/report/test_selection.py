@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 
 from jaxsim.data.records import Record, RetrievalSet
-from jaxsim.report.selection import choose_queries, missed_image
+from jaxsim.report.selection import (
+    choose_changed_queries,
+    choose_queries,
+    missed_image,
+)
 
 NAN = float("nan")
 
@@ -66,3 +70,33 @@ def test_missed_image_follows_the_rule_of_the_set():
     assert [missed_image(listed, q) for q in range(3)] == [3, 1, None]
     graded = RetrievalSet(name="s", database=database, graded=[{"easy": [1]}] * 5)
     assert missed_image(graded, 0) is None
+
+
+def changed(gains, per_group) -> dict[str, tuple[int, ...]]:
+    groups = choose_changed_queries(np.array(gains, np.float32), per_group=per_group)
+    return {g.title.split()[-1]: g.queries for g in groups}
+
+
+def test_largest_gains_typical_ones_and_largest_losses():
+    gains = [0.0, NAN, 0.25, -0.5, 0.125, 1.0, -0.25, 0.5, 0.0]
+    # The median of the eight numbers is 0.0625.
+    assert changed(gains, 2) == {
+        "gains": (5, 7),
+        "queries": (0, 4),
+        "losses": (3, 6),
+    }
+
+
+def test_only_a_rise_is_a_gain_and_only_a_fall_a_loss():
+    assert changed([0.0] * 5, 1) == {"queries": (0,)}
+    assert changed([0.5, 0.25, 0.5, 0.0], 1) == {"gains": (0,), "queries": (1,)}
+    assert changed([-0.5, -0.25, -0.5, -0.25], 1) == {"losses": (0,), "queries": (1,)}
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [([], {}), ([NAN], {}), ([0.1, NAN, -0.2, 0.3], {"queries": (3, 0, 2)})],
+)
+def test_few_changed_queries_come_in_one_group(gains, expected):
+    assert changed(gains, 1) == expected
+    assert changed(gains, 0) == {}
