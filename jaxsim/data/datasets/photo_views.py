@@ -33,7 +33,7 @@ def prepare(
     views: int = VIEWS,
     max_instances: int | None = None,
 ) -> Path:
-    """Builds the data set unless it is there already, with a progress bar.
+    """Builds the data set unless it is there already, with a bar on terminals.
 
     Killed half-way, it leaves nothing that looks finished, and the next call starts
     again; of several processes that call it at once, one builds and the others wait.

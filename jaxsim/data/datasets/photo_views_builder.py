@@ -87,7 +87,10 @@ class PhotoViews(tfds.core.GeneratorBasedBuilder):
         # Threads suffice: Pillow and numpy let go of the interpreter while they work.
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             examples = pool.map(lambda job: example(*job, seed=config.seed), jobs)
-            bar = tqdm(examples, f"photo_views {split}", len(jobs), unit="image")
+            # Nothing is shown where standard error is no terminal.
+            bar = tqdm(
+                examples, f"photo_views {split}", len(jobs), unit="image", disable=None
+            )
             yield from enumerate(bar)
 
 

@@ -2,6 +2,7 @@ import dataclasses
 import errno
 import io
 import itertools
+import sys
 from collections import Counter
 
 import numpy as np
@@ -251,11 +252,18 @@ def test_load_gives_the_test_split(root, monkeypatch):
     assert data.database is records
 
 
-def test_building_is_silent_but_for_the_bar(tmp_path, capsys):
+@pytest.mark.parametrize("terminal", [False, True])
+def test_building_is_silent_but_for_a_bar_on_terminals(
+    tmp_path, capsys, monkeypatch, terminal
+):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     photo_views.prepare(tmp_path, **TINY)
     captured = capsys.readouterr()
     assert captured.out == ""
     lines = [line for line in captured.err.replace("\r", "\n").splitlines() if line]
+    if not terminal:
+        assert lines == []
+        return
     assert lines and all(line.startswith("photo_views t") for line in lines)
 
 
