@@ -17,6 +17,7 @@ _COMMANDS = {
     "quickstart": "make a small data set, embed, index, evaluate and report",
     "index": "embed a folder of photos and make it searchable",
     "search": "find the photos of an index most similar to a query",
+    "verify": "check that an index is as it was written",
     "embed": "write descriptors to a .npz or Parquet file",
     "data": "look after collections: find what would harm training or measuring",
     "evaluate": "measure a config on a data set by its published protocol",

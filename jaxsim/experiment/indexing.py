@@ -109,6 +109,18 @@ def open_engine(path: Path, *, batch_size: int = 16) -> SearchEngine:
     )
 
 
+def verify_index(path: Path) -> IndexStore:
+    """Reads every byte of an index and of its model.
+
+    Raises:
+      IndexFormatError: there is no index, or something is not as it was written.
+    """
+    store = IndexStore.open(path)
+    store.verify()
+    store.check_fingerprint(load_model(path / MODEL_FOLDER).fingerprint)
+    return store
+
+
 def _build(
     model: fdl.Config[ModelSpec] | None,
     records: Sequence[Record],

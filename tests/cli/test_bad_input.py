@@ -182,6 +182,18 @@ def test_damaged_files(photos, index, jaxsim, pattern, damage):
             flipped = bytes(b ^ 255 for b in content[middle : middle + 200])
             path.write_bytes(content[:middle] + flipped + content[middle + 200 :])
     refused(jaxsim("search", index, photos / "coffee/0.jpg"), str(index))
+    refused(jaxsim("verify", index), "jaxsim verify: ", str(index))
+
+
+def test_damage_that_opening_overlooks(index, jaxsim, monkeypatch):
+    code, output, _ = jaxsim("verify", index)
+    assert code == 0 and "6 images, nothing is damaged" in output
+    monkeypatch.setattr("jaxsim.index.manifest._CHECKED_ON_OPEN_BYTES", 0)
+    (vectors,) = index.glob("segment-*.npy")
+    content = bytearray(vectors.read_bytes())
+    content[-1] ^= 1
+    vectors.write_bytes(content)
+    refused(jaxsim("verify", index), f"{vectors} is damaged", "checksum", "copy")
 
 
 def test_a_full_disk_keeps_the_index(photos, index, jaxsim, monkeypatch):
