@@ -1,0 +1,1 @@
+"""States of training on disk, complete or absent."""
