@@ -63,8 +63,9 @@ def evaluation_page(
     """Makes a self-contained page of an evaluation.
 
     It shows every metric with its definition, the rules used, a histogram of average
-    precision, the best, typical and worst queries with their first results, and what
-    was measured with which versions. Equal arguments make equal pages.
+    precision, the best, typical and worst queries with their first results, the images
+    left out, and what was measured with which versions. Equal arguments make equal
+    pages.
 
     Args:
       result: what the evaluation found.
@@ -88,7 +89,13 @@ def evaluation_page(
             for i, (found, images) in enumerate(zip(result.sets, sets, strict=True), 1)
         ]
         names = list(dict.fromkeys(name for s in result.sets for name in s.metrics))
-        context = {"title": title, "result": result, "sets": views, "metrics": names}
+        context = {
+            "title": title,
+            "result": result,
+            "sets": views,
+            "metrics": names,
+            "rejects": result.rejects[: pictures.detail.rows],
+        }
         return render("evaluation.html.jinja", context)
 
     return fit(build, _DETAILS, max_bytes=max_bytes)

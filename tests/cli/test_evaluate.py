@@ -29,6 +29,7 @@ def test_images_left_out_are_listed_everywhere(photos, tmp_path, jaxsim):
     ]
     assert found["rejects"][1]["reason"] == "empty file"
     assert found["data"]["rejected"] == "2"
+    assert "Images left out" in page.read_text() and "empty file" in page.read_text()
 
 
 def evaluated(jaxsim, config, data):

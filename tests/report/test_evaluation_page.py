@@ -7,6 +7,7 @@ import pytest
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
 from jaxsim.data.records import Record, RetrievalSet
+from jaxsim.data.rejects import Reject
 from jaxsim.report.evaluation_page import evaluation_page
 
 NAN = float("nan")
@@ -164,6 +165,18 @@ def test_table_lists_all_judged_queries_worst_first(make):
     page = make.page(simple_page(make, [0.5, NAN, 0.25, 1.0]))
     rows = re.findall(r"q/(\d)\.png(\d\.\d{3})1", page.text)
     assert rows == [("2", "0.250"), ("0", "0.500"), ("3", "1.000")]
+
+
+def test_images_left_out_stand_with_their_reasons(make):
+    images = make.images(2)
+    result = make.evaluation(make.result(images, [0.5, 0.6]))
+    assert "Images left out" not in evaluation_page(result, [images], title="t")
+    rejects = tuple(Reject(name=f"<{i}>\n.jpg", reason=f"why {i}") for i in range(2500))
+    html = evaluation_page(replace(result, rejects=rejects), [images], title="t")
+    page = make.page(html)
+    assert "2,500 images could not be used" in page.text
+    assert "The first 2000 as a table" in page.text
+    assert "<7>\\n.jpgwhy 7" in page.text and "why 2000" not in page.text
 
 
 def test_metrics_that_a_set_lacks_leave_a_gap(make):
