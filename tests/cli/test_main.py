@@ -65,3 +65,30 @@ def test_the_compilation_cache_is_on_unless_chosen(monkeypatch, tmp_path):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "mine")
     cli._use_compilation_cache()
     assert cli.os.environ["JAX_COMPILATION_CACHE_DIR"] == "mine"
+
+
+@pytest.mark.parametrize("cores, devices", [(1, 1), (2, 2), (6, 4), (64, 8)])
+def test_cores_become_devices(monkeypatch, cores, devices):
+    monkeypatch.setattr(cli, "usable_cores", lambda: cores)
+    monkeypatch.delenv("XLA_FLAGS")
+    # Set first, so that the change is undone afterwards.
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "1")
+    del cli.os.environ["JAX_NUM_CPU_DEVICES"]
+    cli._use_all_cores()
+    assert cli.os.environ["JAX_NUM_CPU_DEVICES"] == str(devices)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("JAX_NUM_CPU_DEVICES", "3"),
+        ("XLA_FLAGS", "--xla_force_host_platform_device_count=3"),
+    ],
+)
+def test_a_chosen_number_of_devices_is_kept(monkeypatch, name, value):
+    monkeypatch.delenv("XLA_FLAGS")
+    monkeypatch.delenv("JAX_NUM_CPU_DEVICES", raising=False)
+    monkeypatch.setenv(name, value)
+    before = dict(cli.os.environ)
+    cli._use_all_cores()
+    assert cli.os.environ == before
