@@ -20,6 +20,7 @@ _COMMANDS = {
     "search": "find the photos of an index most similar to a query",
     "verify": "check that an index is as it was written",
     "embed": "write descriptors to a .npz or Parquet file",
+    "train": "train a descriptor on labelled photos",
     "data": "look after collections: find what would harm training or measuring",
     "evaluate": "measure a config on a data set by its published protocol",
 }

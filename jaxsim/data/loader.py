@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, cast
 
@@ -73,7 +73,7 @@ def batches(
 
 def prefetch_to_device(
     items: Iterator[T], put: Callable[[T], R], *, size: int = 2
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """Maps `put` over an iterator in a background thread, a few items ahead.
 
     With a `put` that transfers to a device, the next batch is loaded and sent while the

@@ -1,6 +1,7 @@
 """Training batches: the same images whatever the threads, processes or resumed step."""
 
 import contextlib
+import copy
 import functools
 import itertools
 import logging
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 import grain
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int32, Int64
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.rng import rng
@@ -93,6 +94,22 @@ class TrainingBatches:
     def label_names(self) -> tuple[str, ...]:
         """The labels, sorted; a label's code is its place."""
         return self._groups.names
+
+    @property
+    def label_codes(self) -> Int32[np.ndarray, " N"]:
+        """The code of each record's label, -1 without one."""
+        return self._groups.codes
+
+    @property
+    def batch_size(self) -> int:
+        """Images of a batch, of all processes together."""
+        return self._sampler.batch_size
+
+    def with_sampler(self, sampler: Sampler) -> "TrainingBatches":
+        """Returns the same images drawn by another sampler, of the same batch size."""
+        other = copy.copy(self)
+        other._sampler = sampler
+        return other
 
     @property
     def slot_px(self) -> int:

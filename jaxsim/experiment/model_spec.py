@@ -9,6 +9,7 @@ from jaxsim.nn.classifier import ImageClassifier
 from jaxsim.nn.descriptor import Descriptor
 
 PACKAGED = "packaged"
+RANDOM = "random"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +19,9 @@ class ModelSpec:
     Attributes:
       network: a descriptor, or a classifier to check weights with.
       preprocessing: how images become its input.
-      weights: "packaged" for the ImageNet weights of an installed package, or a file of
-        another library (.pth, .safetensors, .npz).
+      weights: "packaged" for the ImageNet weights of an installed package, "random"
+        for training from nothing, or a file of another library (.pth, .safetensors,
+        .npz).
       scales: multiples of the preprocessing size at which each image is described;
         the descriptors are summed and normalised.
       whitening: how a whitening of whole descriptors is fitted: by "pca", or "learned"

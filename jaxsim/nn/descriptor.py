@@ -19,6 +19,8 @@ class Descriptor(nn.Module):
       std: per channel, divides pixels, in 0..255 units.
       stage: the stage to pool; None takes the backbone's last.
       whiten_dim: size of the whitened descriptor; None does not whiten.
+      unit: scale descriptors to length 1. Without it they are compared by distance,
+        and cannot be whitened or searched by cosine.
     """
 
     backbone: nn.Module
@@ -27,6 +29,7 @@ class Descriptor(nn.Module):
     std: tuple[float, float, float]
     stage: str | None = None
     whiten_dim: int | None = None
+    unit: bool = True
 
     def setup(self):
         """Declares the whitening layer, if there is one."""
@@ -54,11 +57,21 @@ class Descriptor(nn.Module):
         """
         return self.pooling.regions(self.features(images, valid))
 
+    def unscaled(
+        self,
+        images: UInt8[Array, "B H W 3"],
+        valid: Int32[Array, "B 2"] | None = None,
+        *,
+        train: bool = False,
+    ) -> Float[Array, "B C"]:
+        """Returns the pooled vector before it is normalised or whitened."""
+        return self.pooling(self.features(images, valid, train=train))
+
     def pooled(
         self, images: UInt8[Array, "B H W 3"], valid: Int32[Array, "B 2"] | None = None
     ) -> Float[Array, "B C"]:
         """Returns the normalised descriptor before whitening of the whole vector."""
-        return l2_normalise(self.pooling(self.features(images, valid)))
+        return l2_normalise(self.unscaled(images, valid))
 
     def __call__(
         self,
@@ -76,10 +89,12 @@ class Descriptor(nn.Module):
           train: passed to the backbone.
 
         Returns:
-          float32 [B, D], rows of length 1.
+          float32 [B, D], rows of length 1 unless `unit` is off.
         """
-        features = self.features(images, valid, train=train)
-        vectors = l2_normalise(self.pooling(features))
+        vectors = self.unscaled(images, valid, train=train)
+        if not self.unit:
+            return vectors
+        vectors = l2_normalise(vectors)
         if self.whiten is not None:
             vectors = l2_normalise(self.whiten(vectors))
         return vectors

@@ -1,5 +1,8 @@
 """The device mesh: the only place that builds one."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
@@ -7,13 +10,17 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 BATCH_AXIS = "batch"
 
 
-def make_mesh() -> Mesh:
-    """Returns a mesh of all devices along one axis, over which batches are split.
+def make_mesh(devices: Sequence[Any] | None = None) -> Mesh:
+    """Returns a mesh along one axis, over which batches are split.
 
     The axis is Auto: the compiler places the collectives.
+
+    Args:
+      devices: such as `jax.local_devices()`; all of every process if None.
     """
+    devices = jax.devices() if devices is None else devices
     return jax.make_mesh(
-        (jax.device_count(),), (BATCH_AXIS,), axis_types=(AxisType.Auto,)
+        (len(devices),), (BATCH_AXIS,), axis_types=(AxisType.Auto,), devices=devices
     )
 
 

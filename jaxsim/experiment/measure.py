@@ -1,0 +1,107 @@
+"""Measures a model that changes, on images that do not."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.files import atomic_write
+from jaxsim.core.progress import Bars
+from jaxsim.data.records import RetrievalSet
+from jaxsim.evaluation.protocols.base import Protocol
+from jaxsim.evaluation.result import EvaluationResult
+from jaxsim.experiment.collection import Collection
+from jaxsim.experiment.evaluate import evaluation_result, judge
+from jaxsim.pipeline.embed import Embedder, Embedding
+from jaxsim.pipeline.embedding_map import EmbeddingMap, embedding_map
+from jaxsim.pipeline.model import ImageModel
+
+
+class Measurer:
+    """Describes some retrieval sets again and again, compiling once.
+
+    Args:
+      sets: what is measured.
+      protocol: which results are right, and what is measured.
+      source: where the sets are, for the record.
+      bars: shows progress.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[RetrievalSet],
+        protocol: Protocol,
+        *,
+        source: str,
+        bars: Bars,
+    ):
+        self.sets = list(sets)
+        self._protocol = protocol
+        self._source = source
+        self._bars = bars
+        self._collection = Collection(sets)
+        self._embedder: Embedder | None = None
+
+    def embed(self, model: ImageModel) -> Embedding:
+        """Describes all images of the sets."""
+        embedder = self._embedder or Embedder(model)
+        # Programs compiled for the network serve whatever its parameters are.
+        self._embedder = dataclasses.replace(embedder, model=model)
+        records = self._collection.records
+        with self._bars("measure", len(records)) as progress:
+            return self._embedder.embed(records, progress)
+
+    def result(self, model: ImageModel, embedding: Embedding) -> EvaluationResult:
+        """Ranks and judges descriptors that `embed` returned."""
+        return evaluation_result(
+            [
+                judge(
+                    data,
+                    self._protocol,
+                    lambda records: self._collection.part(embedding, records),
+                    self._bars,
+                )
+                for data in self.sets
+            ],
+            model=model,
+            source=self._source,
+            images=int(embedding.found.sum()),
+            rejects=embedding.rejects,
+            timings={},
+        )
+
+    def map(self, before: Embedding, after: Embedding, *, seed: int) -> EmbeddingMap:
+        """Returns the images of the sets in a plane, before and after training."""
+        rows = np.flatnonzero(before.found & after.found)
+        records = [self._collection.records[row] for row in rows.tolist()]
+        return embedding_map(
+            records, after.vectors[rows], before=before.vectors[rows], seed=seed
+        )
+
+
+def save_embedding(path: Path, embedding: Embedding) -> None:
+    """Writes descriptors so that they can be ranked again."""
+    with atomic_write(path) as file:
+        np.savez(
+            file, allow_pickle=False, vectors=embedding.vectors, found=embedding.found
+        )
+
+
+def load_embedding(path: Path) -> Embedding:
+    """Reads what `save_embedding` wrote.
+
+    Raises:
+      InputError: the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return Embedding(
+                vectors=stored["vectors"], found=stored["found"], rejects=()
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"cannot read the descriptors {path} ({error}); remove the run's folder "
+            "and train again"
+        ) from error

@@ -1,0 +1,316 @@
+"""Runs a training experiment in a folder, or goes on with it."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import fiddle as fdl
+import jax
+import numpy as np
+
+from jaxsim.checkpoint.manager import Checkpoints
+from jaxsim.core.environment import versions
+from jaxsim.core.errors import InputError
+from jaxsim.core.files import atomic_write
+from jaxsim.core.progress import Bars, no_bars
+from jaxsim.data.records import RetrievalSet
+from jaxsim.data.training import TrainingBatches
+from jaxsim.evaluation.result import EvaluationResult
+from jaxsim.experiment.indexing import fit_sample
+from jaxsim.experiment.measure import Measurer, load_embedding, save_embedding
+from jaxsim.experiment.serialisation import config_to_json
+from jaxsim.experiment.training_experiment import TrainingExperiment
+from jaxsim.experiment.training_model import (
+    example_batch,
+    network_variables,
+    objective_variables,
+    trainable_variables,
+    usable_model,
+)
+from jaxsim.parallel.mesh import make_mesh, replicated
+from jaxsim.parallel.multihost import is_first_process
+from jaxsim.parallel.precision import compute_dtype
+from jaxsim.pipeline.embed import Embedder
+from jaxsim.pipeline.embedding_map import EmbeddingMap
+from jaxsim.pipeline.model import ImageModel
+from jaxsim.training.log import Listener, MetricsFile
+from jaxsim.training.loop import Evaluation, Loop, fit
+from jaxsim.training.mining import PoolMining
+from jaxsim.training.objectives.base import Objective
+from jaxsim.training.optim import merge, split
+from jaxsim.training.state import TrainState
+from jaxsim.training.step import Recipe, check_batch_size, compile_step
+
+CONFIG_FILE = "config.json"
+METRICS_FILE = "metrics.jsonl"
+MODEL_FOLDER = "model"
+CHECKPOINTS_FOLDER = "checkpoints"
+BEFORE, AFTER = "before.npz", "after.npz"
+
+
+class RunResult(NamedTuple):
+    """What a run left behind.
+
+    Attributes:
+      model: the trained model, which is also in the run's folder.
+      steps: updates done.
+      images: number of training images.
+      stopped_by: the signal that ended it early; None at the end.
+      before: measured before the first update; None if nothing is measured, or the run
+        was stopped early.
+      after: measured at the end; likewise.
+      sets: what was measured.
+      embedding_map: the measured images, before and after, in a plane.
+    """
+
+    model: ImageModel
+    steps: int
+    images: int
+    stopped_by: str | None
+    before: EvaluationResult | None
+    after: EvaluationResult | None
+    sets: list[RetrievalSet]
+    embedding_map: EmbeddingMap | None
+
+
+def train(
+    config: fdl.Config,
+    root: Path,
+    out: Path,
+    *,
+    listeners: Sequence[Listener] = (),
+    bars: Bars = no_bars,
+) -> RunResult:
+    """Trains what a config describes, going on from the folder's last checkpoint.
+
+    The folder gets config.json, metrics.jsonl, checkpoints/, model/ (which `jaxsim
+    index --model` takes), and the descriptors of what is measured, before.npz and
+    after.npz.
+
+    Args:
+      config: of a `TrainingExperiment`.
+      root: folder of the data.
+      out: folder of the run.
+      listeners: told of every step and evaluation, beside metrics.jsonl.
+      bars: shows progress of everything else.
+
+    Raises:
+      InputError: the data, the config or the folder cannot be used, or the loss broke.
+      WeightsError: the weights cannot be read or do not fit.
+    """
+    run = _Run(config, root, out, bars)
+    _keep_config(out, config)
+    with Checkpoints(out / CHECKPOINTS_FOLDER) as checkpoints:
+        state = run.restore(checkpoints)
+        step = int(state.step)
+        run.describe_once(state, BEFORE)
+        with MetricsFile(
+            out / METRICS_FILE, step=step, write=is_first_process()
+        ) as file:
+            outcome = fit(run.loop(checkpoints, (file, *listeners)), state)
+    return run.finish(outcome.state, outcome.stopped_by)
+
+
+def _keep_config(out: Path, config: fdl.Config) -> None:
+    """Writes the config, or raises InputError if the folder is of another one."""
+    path, text = out / CONFIG_FILE, config_to_json(config)
+    if not path.exists():
+        if is_first_process():
+            with atomic_write(path) as file:
+                file.write(text.encode())
+    elif path.read_text(errors="replace") != text:
+        raise InputError(
+            f"{out} holds a run of another config, or of this one with other options. "
+            f"Give the options it was started with, which are in {path}, or another "
+            "--out"
+        )
+
+
+class _Run:
+    """The parts of a run, built once from its config."""
+
+    def __init__(self, config: fdl.Config, root: Path, out: Path, bars: Bars):
+        experiment = fdl.build(config)
+        if not isinstance(experiment, TrainingExperiment):
+            raise InputError(
+                f"the config describes a {type(experiment).__name__}; `jaxsim train` "
+                "needs a TrainingExperiment, such as that of configs/quickstart.py"
+            )
+        self.experiment, self.config = experiment, config
+        self.out, self.bars = out, bars
+        self.mesh = make_mesh()
+        self.records = experiment.data(root)
+        labels = [record.label for record in self.records]
+        self.data = TrainingBatches(
+            self.records,
+            labels,
+            experiment.sampler(labels, seed=experiment.seed),
+            experiment.transform,
+            seed=experiment.seed,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+        )
+        self.objective = self._objective(len(set(labels) - {None}))
+        self.recipe = Recipe(
+            objective=self.objective,
+            optimiser=experiment.optimiser,
+            learning_rate=experiment.learning_rate,
+            clip_norm=experiment.clip_norm,
+            groups=experiment.groups,
+            micro_batch=experiment.micro_batch,
+            average_decay=experiment.average_decay,
+            seed=experiment.seed,
+        )
+        self.mining = self._mining()
+        check_batch_size(self.data.batch_size, self.recipe, self.mesh.size)
+        measure = experiment.measure
+        self.measurer = measure and Measurer(
+            measure.data(root), measure.protocol, source=str(root), bars=bars
+        )
+
+    def _objective(self, num_labels: int) -> Objective:
+        """Returns the objective, its network computing as the platform likes best."""
+        network = self.experiment.model.network
+        backbone = network.backbone.clone(dtype=compute_dtype())
+        if self.experiment.micro_batch and getattr(backbone, "norm", None) == "batch":
+            raise InputError(
+                "micro_batch cannot be used with norm='batch': the statistics would be "
+                "those of a micro-batch. Set norm='frozen', or micro_batch=None"
+            )
+        objective = self.experiment.objective(network=network.clone(backbone=backbone))
+        return objective.for_labels(num_labels)
+
+    def _mining(self) -> PoolMining | None:
+        if self.experiment.mining is None:
+            return None
+        embedder: Embedder | None = None
+
+        def describe(state: TrainState, ids: np.ndarray) -> np.ndarray:
+            nonlocal embedder
+            model = self.model(state)
+            embedder = dataclasses.replace(embedder or Embedder(model), model=model)
+            chosen = [self.records[i] for i in ids.tolist()]
+            with self.bars("describe the pool", len(chosen)) as progress:
+                return embedder.embed(chosen, progress).vectors
+
+        return self.experiment.mining(
+            labels=self.data.label_codes,
+            describe=describe,
+            triplets=self.data.batch_size // 3,
+            seed=self.experiment.seed,
+        )
+
+    def restore(self, checkpoints: Checkpoints) -> TrainState:
+        """Returns the state of the last checkpoint, or the first one."""
+        everywhere, latest = replicated(self.mesh), checkpoints.latest()
+        if latest is None:
+            return jax.device_put(self._first_state(), everywhere)
+        like = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
+            jax.eval_shape(lambda: self._state(self._template())),
+        )
+        return checkpoints.restore(latest, like)[0]
+
+    def _first_state(self) -> TrainState:
+        network = trainable_variables(
+            self.config.model,
+            fit_sample(self.records),
+            seed=self.experiment.seed,
+            bars=self.bars,
+        )
+        return self._state(
+            objective_variables(
+                self.objective,
+                network,
+                seed=self.experiment.seed,
+                size_px=self.experiment.model.preprocessing.size_px,
+            )
+        )
+
+    def _template(self) -> dict:
+        key = jax.random.key(0)
+        batch = example_batch(self.experiment.model.preprocessing.size_px)
+        return dict(self.objective.init(key, batch, key=key))
+
+    def _state(self, variables: dict) -> TrainState:
+        return self.recipe.start(variables, self.mining and self.mining.empty())
+
+    def loop(self, checkpoints: Checkpoints, listeners: Sequence[Listener]) -> Loop:
+        """Returns what `fit` needs besides the state."""
+        return Loop(
+            step=compile_step(self.recipe, self.mesh),
+            mesh=self.mesh,
+            data=self.data,
+            records=self.records,
+            steps=self.experiment.steps,
+            checkpoints=checkpoints,
+            extra={"config": config_to_json(self.config), "versions": versions()},
+            every=self.experiment.every,
+            evaluate=self._evaluation(),
+            mining=self.mining,
+            listeners=listeners,
+        )
+
+    def model(self, state: TrainState) -> ImageModel:
+        """Returns the model as it is, of averaged parameters if they are kept."""
+        params = state.params
+        if state.average is not None:
+            _, frozen = split(params, self.recipe.groups)
+            params = merge(state.average, frozen)
+        variables = network_variables(params, state.collections)
+        return usable_model(self.config.model, jax.device_get(variables))
+
+    def _evaluation(self) -> Callable[[TrainState], Evaluation] | None:
+        """Returns what measures a state, None if nothing is measured."""
+        measurer, measure = self.measurer, self.experiment.measure
+        if measurer is None or measure is None:
+            return None
+
+        def evaluate(state: TrainState) -> Evaluation:
+            model = self.model(state)
+            embedding = measurer.embed(model)
+            metrics = measurer.result(model, embedding).metrics
+            if int(state.step) == self.experiment.steps and is_first_process():
+                save_embedding(self.out / AFTER, embedding)
+            main = measure.main or next(iter(metrics))
+            if main not in metrics:
+                raise InputError(
+                    f"main='{main}' is not measured; there are {', '.join(metrics)}"
+                )
+            return Evaluation(metrics, metrics[main])
+
+        return evaluate
+
+    def describe_once(self, state: TrainState, name: str) -> None:
+        """Keeps the descriptors of what is measured, unless they are there."""
+        if self.measurer and not (self.out / name).exists():
+            embedding = self.measurer.embed(self.model(state))
+            if is_first_process():
+                save_embedding(self.out / name, embedding)
+
+    def finish(self, state: TrainState, stopped_by: str | None) -> RunResult:
+        """Keeps the model, and compares it with what it was."""
+        model = self.model(state)
+        if is_first_process():
+            model.save(self.out / MODEL_FOLDER)
+        result = RunResult(
+            model=model,
+            steps=int(state.step),
+            images=len(self.records),
+            stopped_by=stopped_by,
+            before=None,
+            after=None,
+            sets=[],
+            embedding_map=None,
+        )
+        if self.measurer is None or stopped_by or not is_first_process():
+            return result
+        self.describe_once(state, AFTER)
+        before, after = (load_embedding(self.out / name) for name in (BEFORE, AFTER))
+        return result._replace(
+            before=self.measurer.result(model, before),
+            after=self.measurer.result(model, after),
+            sets=self.measurer.sets,
+            embedding_map=self.measurer.map(before, after, seed=self.experiment.seed),
+        )

@@ -1,0 +1,89 @@
+"""What a training config describes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import optax
+
+from jaxsim.core.errors import InputError
+from jaxsim.data.augment import Augmentation
+from jaxsim.data.records import Record, RetrievalSet
+from jaxsim.data.samplers import Sampler
+from jaxsim.evaluation.protocols.base import Protocol
+from jaxsim.experiment.model_spec import ModelSpec
+from jaxsim.training.loop import Every
+from jaxsim.training.mining import PoolMining
+from jaxsim.training.objectives.base import Objective
+from jaxsim.training.optim import Group, Rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalMeasure:
+    """What is measured while training goes on.
+
+    Attributes:
+      data: from the folder given by --data to the sets that are measured.
+      protocol: which results are right, and what is measured.
+      main: the metric by which the best checkpoint is chosen, such as "test/map"; None
+        takes the first of the first set.
+    """
+
+    data: Callable[[Path], list[RetrievalSet]]
+    protocol: Protocol
+    main: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingExperiment:
+    """A descriptor trained on labelled images.
+
+    Attributes:
+      model: the network, its input and its first weights.
+      objective: given `network=`, what is minimised.
+      data: from the folder given by --data to the labelled images to train on.
+      sampler: given `labels` and `seed=`, which images make a batch.
+      transform: from an image to what the network sees in training.
+      optimiser: given the learning rate, such as `fdl.Partial(adam)`.
+      learning_rate: a number, or a function of the step.
+      clip_norm: largest norm of the gradient; None does not clip.
+      steps: updates in all.
+      groups: parameters that are frozen or learn at another rate.
+      micro_batch: images computed at a time by cached gradients; None takes whole
+        batches.
+      average_decay: of a moving average of the parameters, which is then what is
+        measured and kept; None takes the parameters themselves.
+      mining: given `labels=`, `describe=`, `triplets=` and `seed=`, chooses triplets by
+        the network; of the sampler, such as `RandomTriplets`, the batch size is then
+        all that counts.
+      measure: what is measured; None trains blindly.
+      every: how often to measure and to keep a checkpoint.
+      seed: of everything random.
+
+    Raises:
+      InputError: a number is out of range.
+    """
+
+    model: ModelSpec
+    objective: Callable[..., Objective]
+    data: Callable[[Path], Sequence[Record]]
+    sampler: Callable[..., Sampler]
+    transform: Augmentation
+    optimiser: Callable[[Rate], optax.GradientTransformation]
+    learning_rate: Rate
+    steps: int
+    clip_norm: float | None = None
+    groups: tuple[Group, ...] = ()
+    micro_batch: int | None = None
+    average_decay: float | None = None
+    mining: Callable[..., PoolMining] | None = None
+    measure: RetrievalMeasure | None = None
+    every: Every = field(default_factory=Every)
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.steps < 1:
+            raise InputError(f"steps={self.steps}: at least one is needed")
+        decay = self.average_decay
+        if decay is not None and not 0 < decay < 1:
+            raise InputError(f"average_decay={decay} is not between 0 and 1")

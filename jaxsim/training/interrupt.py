@@ -1,0 +1,39 @@
+"""Requests to stop that arrive as signals."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass
+class StopRequest:
+    """Whether the run was asked to stop.
+
+    Attributes:
+      signal: name of the signal that asked, None while nobody has.
+    """
+
+    signal: str | None = None
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Turns SIGTERM and the first Ctrl-C into a request to stop after the step.
+
+    A second Ctrl-C interrupts at once. Only for the main thread, as Python delivers
+    signals to no other.
+    """
+    request = StopRequest()
+
+    def ask(number: int, frame: object) -> None:
+        if request.signal and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        request.signal = signal.Signals(number).name
+
+    before = {n: signal.signal(n, ask) for n in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,241 @@
+"""The one training loop: read it from top to bottom."""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxsim.checkpoint.manager import Checkpoints
+from jaxsim.core.errors import InputError
+from jaxsim.data.loader import prefetch_to_device
+from jaxsim.data.records import Record
+from jaxsim.data.training import TrainingBatches
+from jaxsim.parallel.mesh import batch_sharding
+from jaxsim.parallel.multihost import any_process, put_batch
+from jaxsim.training.interrupt import StopRequest, stop_on_signals
+from jaxsim.training.log import Listener, Row, tell
+from jaxsim.training.mining import PoolMining
+from jaxsim.training.state import TrainState
+from jaxsim.training.step import Step
+
+# Processes agree on stopping this often; asking at every step would make them wait.
+AGREE_EVERY = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Every:
+    """How often things are done, in steps.
+
+    Attributes:
+      evaluate: measure and keep a checkpoint; 0 only at the end.
+      checkpoint: keep a checkpoint; 0 only with evaluations.
+    """
+
+    evaluate: int = 0
+    checkpoint: int = 100
+
+    def __post_init__(self):
+        if min(self.evaluate, self.checkpoint) < 0:
+            raise InputError(f"{self} must not be negative; 0 switches it off")
+
+
+class Evaluation(NamedTuple):
+    """What measuring a state gives.
+
+    Attributes:
+      metrics: name to number.
+      main: the number by which the best checkpoint is chosen.
+    """
+
+    metrics: dict[str, float]
+    main: float
+
+
+@dataclass(kw_only=True)
+class Loop:
+    """Everything a run needs besides its state.
+
+    Attributes:
+      step: the compiled step.
+      mesh: the devices it runs on.
+      data: batches as a function of the step.
+      records: the images, by the ids of the batches.
+      steps: updates in all.
+      checkpoints: where states are kept.
+      extra: JSON stored with every checkpoint, such as the config.
+      every: how often to evaluate and to keep a checkpoint.
+      evaluate: measures a state; None never does.
+      mining: chooses the examples by the network itself; None leaves them to the data.
+      listeners: told of every step and evaluation.
+    """
+
+    step: Step
+    mesh: Mesh
+    data: TrainingBatches
+    records: Sequence[Record]
+    steps: int
+    checkpoints: Checkpoints
+    extra: dict[str, Any] = field(default_factory=dict)
+    every: Every = field(default_factory=Every)
+    evaluate: Callable[[TrainState], Evaluation] | None = None
+    mining: PoolMining | None = None
+    listeners: Sequence[Listener] = ()
+
+
+class Outcome(NamedTuple):
+    """How a run ended.
+
+    Attributes:
+      state: after the last step.
+      stopped_by: the signal that ended it early, None if it ran to its end.
+    """
+
+    state: TrainState
+    stopped_by: str | None
+
+
+def fit(loop: Loop, state: TrainState) -> Outcome:
+    """Trains until `loop.steps` updates are done, or a signal asks to stop.
+
+    Going on from a checkpoint gives, on the same devices, the same bits as never having
+    stopped. The memory of the given state is used again.
+
+    Args:
+      loop: everything but the state.
+      state: of step 0, or of a checkpoint.
+
+    Raises:
+      InputError: the loss or its gradient is no longer finite; the data has vanished;
+        the disk is full. The last checkpoint stays usable.
+    """
+    watch = _Watch(loop)
+    if int(state.step):
+        watch.tell(int(state.step), {"event": "resumed"})
+    with stop_on_signals() as request:
+        for start, stop in _segments(loop, int(state.step)):
+            state, data = _choose_examples(loop, state, start)
+            batches = prefetch_to_device(data.iterate(start, stop), _put(loop.mesh))
+            with contextlib.closing(batches):
+                for step, (ids, batch) in enumerate(batches, start=start + 1):
+                    state, metrics = loop.step(state, batch)
+                    watch.started(step, ids, metrics)
+                    stopping = _asked_to_stop(request, step)
+                    if stopping or _due(loop, step):
+                        watch.finish()
+                        _keep(loop, state, step, watch, measure=not stopping)
+                    if stopping:
+                        loop.checkpoints.wait()
+                        return Outcome(state, request.signal or "another process")
+    loop.checkpoints.wait()
+    return Outcome(state, None)
+
+
+def _segments(loop: Loop, step: int) -> Iterator[tuple[int, int]]:
+    """Yields (start, stop) of the runs of steps between which examples are chosen."""
+    length = loop.steps if loop.mining is None else loop.mining.refresh
+    while step < loop.steps:
+        stop = min(loop.steps, step - step % length + length)
+        yield step, stop
+        step = stop
+
+
+def _choose_examples(
+    loop: Loop, state: TrainState, start: int
+) -> tuple[TrainState, TrainingBatches]:
+    if loop.mining is None:
+        return state, loop.data
+    if start % loop.mining.refresh == 0:
+        state = state.replace(pool=loop.mining.mine(state, start))
+    return state, loop.mining.examples(loop.data, state.pool)
+
+
+def _put(mesh: Mesh) -> Callable[[dict], tuple[np.ndarray, dict]]:
+    sharding = batch_sharding(mesh)
+
+    def put(batch: dict[str, np.ndarray]) -> tuple[np.ndarray, dict]:
+        arrays = {name: array for name, array in batch.items() if name != "ids"}
+        return batch["ids"], put_batch(arrays, sharding)
+
+    return put
+
+
+def _due(loop: Loop, step: int) -> bool:
+    periods = (loop.every.evaluate, loop.every.checkpoint)
+    return step == loop.steps or any(_divides(period, step) for period in periods)
+
+
+def _keep(
+    loop: Loop, state: TrainState, step: int, watch: "_Watch", *, measure: bool
+) -> None:
+    """Measures the state if it is time, and keeps a checkpoint."""
+    period, main = loop.every.evaluate, None
+    if loop.evaluate and measure and (step == loop.steps or _divides(period, step)):
+        metrics, main = loop.evaluate(state)
+        watch.tell(step, {f"eval/{name}": value for name, value in metrics.items()})
+    loop.checkpoints.save(step, state, loop.extra, main)
+
+
+def _divides(period: int, step: int) -> bool:
+    return period > 0 and step % period == 0
+
+
+def _asked_to_stop(request: StopRequest, step: int) -> bool:
+    if jax.process_count() == 1:
+        return request.signal is not None
+    return step % AGREE_EVERY == 0 and any_process(request.signal is not None)
+
+
+class _Watch:
+    """Reads the metrics of a step while the next one runs, and refuses NaN.
+
+    A state is kept only after `finish`, so that no checkpoint follows a broken loss.
+    """
+
+    def __init__(self, loop: Loop):
+        self._loop = loop
+        self._running: tuple[int, np.ndarray, dict] | None = None
+        self._begun = self._last = time.perf_counter()
+
+    def started(self, step: int, ids: np.ndarray, metrics: dict) -> None:
+        self.finish()
+        self._running = step, ids, metrics
+
+    def finish(self) -> None:
+        if self._running is None:
+            return
+        step, ids, metrics = self._running
+        self._running = None
+        values = {name: float(value) for name, value in metrics.items()}
+        seconds = time.perf_counter() - self._last
+        rate = len(ids) * jax.process_count() / seconds
+        for name in ("loss", "gradient_norm"):
+            if not math.isfinite(values[name]):
+                raise InputError(self._broken(step, ids, name, values[name]))
+        self.tell(step, values | {"images_per_s": round(rate, 2)})
+
+    def tell(self, step: int, values: Row) -> None:
+        now = time.perf_counter()
+        self._last = now
+        row = {"step": step, "time_s": round(now - self._begun, 3)}
+        tell(self._loop.listeners, {**row, **values})
+
+    def _broken(self, step: int, ids: np.ndarray, name: str, value: float) -> str:
+        kept = self._loop.checkpoints.latest()
+        names = [self._loop.records[i].name for i in ids.tolist()]
+        return (
+            f"the {name} became {value} at step {step}, on the images "
+            f"{', '.join(names)}. "
+            + (
+                "No checkpoint was kept yet"
+                if kept is None
+                else f"The last good checkpoint is that of step {kept}"
+            )
+            + ". Lower the learning rate, clip gradients or look at those images; the "
+            "same command goes on from the checkpoint"
+        )

@@ -1,0 +1,133 @@
+"""Examples chosen by the network itself: pool mining of triplets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32, Int64
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.rng import rng
+from jaxsim.data.training import TrainingBatches
+from jaxsim.miners.pool import hardest_triplets
+from jaxsim.training.state import TrainState
+
+Describe = Callable[[TrainState, Int64[np.ndarray, " P"]], Float32[np.ndarray, "P D"]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolMining:
+    """Every few updates, describes a pool of images and finds their hard triplets.
+
+    Attributes:
+      labels: int32 [N], of all training images.
+      describe: descriptors of some images by the network as it is.
+      pool_size: images in the pool; all of them if there are fewer.
+      hardest: triplets kept for each image, those of largest loss.
+      triplets: of each batch: a uniform image, then one of its triplets uniformly.
+      refresh: updates after which a new pool is drawn.
+      margin: of the triplet loss, on squared distances.
+      seed: of all draws.
+
+    Raises:
+      InputError: a number is not positive.
+
+    Source: Gordo et al. 2017, section 3.3: 5,000 images, the 25 hardest, 64 triplets
+    an update, refreshed every 64 updates.
+    """
+
+    labels: np.ndarray
+    describe: Describe
+    triplets: int
+    pool_size: int = 5000
+    hardest: int = 25
+    refresh: int = 64
+    margin: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self):
+        sizes = (self.pool_size, self.hardest, self.triplets, self.refresh)
+        if min(sizes) < 1:
+            raise InputError(
+                f"pool_size, hardest, triplets and refresh are {sizes}; all must be "
+                "at least 1"
+            )
+
+    def empty(self) -> dict[str, Array]:
+        """Returns the room that `mine` fills: [P, hardest, 3] images and weights."""
+        size = min(self.pool_size, len(self.labels))
+        return {
+            "images": jnp.zeros((size, self.hardest, 3), jnp.int32),
+            "weights": jnp.zeros((size, self.hardest), jnp.float32),
+        }
+
+    def mine(self, state: TrainState, step: int) -> dict[str, Array]:
+        """Draws a pool, describes it and returns each image's hardest triplets.
+
+        Args:
+          state: the network as it is.
+          step: decides the draw.
+        """
+        count = len(self.labels)
+        draw = rng(self.seed, "pool", step).permutation(count)
+        pool = np.sort(draw[: min(self.pool_size, count)])
+        found = hardest_triplets(
+            jnp.asarray(self.describe(state, pool)),
+            jnp.asarray(self.labels[pool]),
+            jnp.arange(len(pool)),
+            hardest=self.hardest,
+            margin=self.margin,
+        )
+        rows = jnp.stack([found.anchor, found.positive, found.negative], axis=-1)
+        images = jnp.asarray(pool.astype(np.int32))[rows]
+        return {"images": images, "weights": found.weight}
+
+    def examples(
+        self, data: TrainingBatches, pool: dict[str, Array]
+    ) -> TrainingBatches:
+        """Returns the data with batches drawn from a mined pool."""
+        images, weights = (
+            np.array(jax.device_get(pool[name])) for name in ("images", "weights")
+        )
+        sampler = MinedTriplets(images, weights, self.triplets, self.seed)
+        return data.with_sampler(sampler)
+
+
+@dataclass(frozen=True)
+class MinedTriplets:
+    """Draws triplets of a mined pool, a pure function of the step.
+
+    Rows 3i, 3i + 1 and 3i + 2 of a batch are an anchor, a positive and a negative.
+
+    Attributes:
+      images: int32 [P, T, 3].
+      weights: float32 [P, T], 0 for triplets that cost nothing; those are drawn only
+        if there is no other in the pool.
+      triplets: of each batch.
+      seed: of the draws.
+    """
+
+    images: np.ndarray
+    weights: np.ndarray
+    triplets: int
+    seed: int
+
+    @property
+    def batch_size(self) -> int:
+        """Images of a batch."""
+        return 3 * self.triplets
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in which as many anchors are drawn as the pool has images."""
+        return max(len(self.images) // self.triplets, 1)
+
+    def __call__(self, step: int) -> Int64[np.ndarray, " B"]:
+        """Returns the images of one batch."""
+        draw = rng(self.seed, "mined triplets", step)
+        weights = self.weights if self.weights.any() else np.ones_like(self.weights)
+        anchors = draw.choice(np.flatnonzero(weights.any(axis=1)), self.triplets)
+        chosen = [draw.choice(np.flatnonzero(weights[row])) for row in anchors]
+        return self.images[anchors, chosen].astype(np.int64).reshape(-1)

@@ -1,0 +1,1 @@
+"""What is optimised: each objective knows its batch and its network."""

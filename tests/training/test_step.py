@@ -1,0 +1,202 @@
+"""One step: the same numbers in one piece, in micro-batches, and over devices."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsim.core.errors import InputError
+from jaxsim.parallel.mesh import make_mesh
+from jaxsim.training.objectives.classification import ClassificationObjective
+from jaxsim.training.objectives.criteria import (
+    AveragePrecisionCriterion,
+    ContrastiveCriterion,
+    MultiSimilarityCriterion,
+    TripletCriterion,
+)
+from jaxsim.training.objectives.descriptor import DescriptorObjective
+from jaxsim.training.optim import Group, adam
+from jaxsim.training.step import check_batch_size, compile_step
+from tests.training import tiny
+
+CRITERIA = {
+    "batch hard": TripletCriterion(margin=0.5),
+    "semi hard": TripletCriterion(miner="semi_hard", squared=True),
+    "all": TripletCriterion(miner="all", margin=None),
+    "distance weighted": TripletCriterion(miner="distance_weighted"),
+    "contrastive": ContrastiveCriterion(pairs="all"),
+    "contrastive rows": ContrastiveCriterion(),
+    "multi-similarity": MultiSimilarityCriterion(),
+    "average precision": AveragePrecisionCriterion(),
+}
+OBJECTIVES = {
+    name: DescriptorObjective(tiny.network(), criterion)
+    for name, criterion in CRITERIA.items()
+} | {
+    head: ClassificationObjective(tiny.network(), head=head, num_labels=4)
+    for head in ("softmax", "arcface", "cosface")
+}
+
+
+def one_step(recipe, *, devices=1, batch=None, variables=None):
+    mesh = make_mesh(jax.devices()[:devices])
+    state = recipe.start(variables or tiny.variables(recipe))
+    state, metrics = compile_step(recipe, mesh)(state, batch or tiny.batch())
+    return jax.device_get(state), jax.device_get(metrics)
+
+
+def assert_same(got, expected, tolerance=1e-5):
+    (state, metrics), (other, others) = got, expected
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance),
+        (state.params, metrics),
+        (other.params, others),
+    )
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+def test_every_objective_is_the_same_whole_cached_and_on_eight_devices(objective):
+    whole = one_step(tiny.recipe(objective=objective))
+    assert np.isfinite(whole[1]["loss"]) and whole[1]["gradient_norm"] > 0
+    cached = one_step(tiny.recipe(objective=objective, micro_batch=8))
+    assert_same(cached, whole)
+    assert_same(one_step(tiny.recipe(objective=objective), devices=8), whole)
+    spread = one_step(tiny.recipe(objective=objective, micro_batch=8), devices=4)
+    assert_same(spread, whole)
+
+
+def test_a_step_moves_against_the_gradient_of_the_loss():
+    recipe = tiny.recipe(learning_rate=1e-2)
+    variables = tiny.variables(recipe)
+    batch, key = tiny.batch(), jax.random.fold_in(jax.random.key(0), 0)
+
+    def loss_of(params):
+        outputs = recipe.objective.apply(
+            {**variables, "params": params}, batch, train=False, method="outputs"
+        )
+        return recipe.objective.apply(
+            {**variables, "params": params}, outputs, batch, key=key, method="loss"
+        )[0]
+
+    loss, gradient = jax.value_and_grad(loss_of)(variables["params"])
+    state, metrics = one_step(recipe, variables=variables)
+    np.testing.assert_allclose(metrics["loss"], loss, rtol=1e-5)
+    # Nesterov's first step is (1 + momentum) times the gradient.
+    jax.tree.map(
+        lambda new, old, g: np.testing.assert_allclose(
+            new, old - 1e-2 * 1.9 * g, rtol=1e-4, atol=1e-6
+        ),
+        state.params,
+        jax.device_get(variables["params"]),
+        jax.device_get(gradient),
+    )
+
+
+def test_the_loss_falls_over_some_steps():
+    recipe = tiny.recipe(optimiser=adam, learning_rate=1e-2)
+    step = compile_step(recipe, make_mesh(jax.devices()[:1]))
+    state, losses = recipe.start(tiny.variables(recipe)), []
+    for _ in range(20):
+        state, metrics = step(state, tiny.batch())
+        losses.append(float(metrics["loss"]))
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_frozen_parameters_stay_and_have_no_optimiser_state():
+    recipe = tiny.recipe(groups=(Group("network/backbone/first/*", 0.0),))
+    variables = tiny.variables(recipe)
+    state, _ = one_step(recipe, variables=variables)
+    before = jax.device_get(variables["params"]["network"]["backbone"])
+    after = state.params["network"]["backbone"]
+    jax.tree.map(np.testing.assert_array_equal, after["first"], before["first"])
+    kernels = [tree["second"]["conv"]["kernel"] for tree in (after, before)]
+    assert not np.array_equal(*kernels)
+    paths = [
+        jax.tree_util.keystr(path)
+        for path, _ in jax.tree_util.tree_leaves_with_path(state.optimiser)
+    ]
+    assert any("second" in path for path in paths)
+    assert not any("first" in path for path in paths)
+
+
+def test_a_group_learns_at_its_own_rate():
+    slow = tiny.recipe(groups=(Group("network/pooling/*", 0.5),))
+    plain = tiny.recipe()
+    variables = tiny.variables(plain)
+    start = variables["params"]["network"]["pooling"]["p"]
+    moves = [
+        one_step(recipe, variables=variables)[0].params["network"]["pooling"]["p"]
+        - start
+        for recipe in (slow, plain)
+    ]
+    np.testing.assert_allclose(moves[0], 0.5 * moves[1], rtol=1e-4)
+
+
+def test_clipping_bounds_the_step():
+    free, clipped = tiny.recipe(), tiny.recipe(clip_norm=1e-3)
+    variables = tiny.variables(free)
+    assert one_step(free, variables=variables)[1]["gradient_norm"] > 1e-3
+    state, _ = one_step(clipped, variables=variables)
+    moved = jax.tree.map(
+        lambda new, old: np.sum(np.square(new - old)),
+        state.params,
+        jax.device_get(variables["params"]),
+    )
+    norm = np.sqrt(sum(jax.tree.leaves(moved)))
+    np.testing.assert_allclose(norm, 0.1 * 1.9 * 1e-3, rtol=1e-3)
+
+
+def test_the_average_follows_the_parameters():
+    recipe = tiny.recipe(average_decay=0.9)
+    variables = tiny.variables(recipe)
+    state, _ = one_step(recipe, variables=variables)
+    jax.tree.map(
+        lambda mean, new, old: np.testing.assert_allclose(
+            mean, 0.9 * old + 0.1 * new, rtol=1e-5, atol=1e-6
+        ),
+        state.average,
+        state.params,
+        jax.device_get(variables["params"]),
+    )
+
+
+def test_live_batch_norm_moves_its_statistics_and_frozen_does_not():
+    for norm in ("frozen", "batch"):
+        objective = DescriptorObjective(tiny.network(norm=norm), TripletCriterion())
+        recipe = tiny.recipe(objective=objective)
+        variables = tiny.variables(recipe)
+        state, _ = one_step(recipe, variables=variables)
+        same = jax.tree.map(
+            np.array_equal,
+            state.collections["batch_stats"],
+            jax.device_get(variables["batch_stats"]),
+        )
+        assert all(jax.tree.leaves(same)) == (norm == "frozen")
+
+
+def test_learning_rates_of_a_schedule_are_reported():
+    recipe = tiny.recipe(learning_rate=lambda step: 0.5 / (step + 1))
+    step = compile_step(recipe, make_mesh(jax.devices()[:1]))
+    state, rates = recipe.start(tiny.variables(recipe)), []
+    for _ in range(2):
+        state, metrics = step(state, tiny.batch())
+        rates.append(float(metrics["learning_rate"]))
+    assert rates == [0.5, 0.25]
+
+
+def test_a_batch_without_matching_labels_changes_nothing():
+    recipe = tiny.recipe()
+    variables = tiny.variables(recipe)
+    batch = tiny.batch() | {"labels": jnp.arange(16, dtype=jnp.int32)}
+    state, metrics = one_step(recipe, batch=batch, variables=variables)
+    assert metrics["loss"] == 0 and metrics["gradient_norm"] == 0
+    jax.tree.map(
+        np.testing.assert_array_equal, state.params, jax.device_get(variables["params"])
+    )
+
+
+def test_batches_that_do_not_divide_are_refused():
+    check_batch_size(16, tiny.recipe(micro_batch=8), 4)
+    for size, micro, devices in ((10, None, 4), (16, 6, 1), (16, 2, 4)):
+        with pytest.raises(InputError, match="does not split evenly"):
+            check_batch_size(size, tiny.recipe(micro_batch=micro), devices)
