@@ -219,44 +219,53 @@ class Uniform:
     """Draws every image once an epoch, in an order of each epoch's own.
 
     Epochs follow each other without a gap: a batch that an epoch cannot fill begins
-    with its last images and goes on with the next epoch's first.
+    with its last images and goes on with the next epoch's first. Images without a
+    label are left out.
 
     Args:
-      count: number of images, >= 1.
-      batch_size: >= 1; may exceed the count.
+      labels: of each image.
+      batch_size: >= 1; may exceed the number of images.
       seed: >= 0.
 
     Raises:
-      InputError: an option is out of range.
+      InputError: an option is out of range, or no image has a label.
     """
 
-    count: int
+    labels: Sequence[str | None] = field(repr=False)
     _: KW_ONLY
     batch_size: int = 32
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.seed, count=(self.count, 1))
         _require(self.seed, batch_size=(self.batch_size, 1))
+        if not len(self._positions):
+            raise InputError(
+                f"none of the {len(self.labels)} images has a label. Put the images of "
+                "each thing into a folder of its own, or name labels in a manifest"
+            )
+
+    @cached_property
+    def _positions(self) -> np.ndarray:
+        return np.flatnonzero([label is not None for label in self.labels])
 
     @cached_property
     def _order(self) -> Callable[[int], np.ndarray]:
         # A batch touches two epochs at most unless it exceeds the count.
         return functools.lru_cache(maxsize=2)(
             lambda epoch: rng(self.seed, "samplers/uniform", epoch).permutation(
-                self.count
+                self._positions
             )
         )
 
     @property
     def steps_per_epoch(self) -> int:
         """Steps after which every image has been drawn, rounded up."""
-        return -(-self.count // self.batch_size)
+        return -(-len(self._positions) // self.batch_size)
 
     def __call__(self, step: int) -> Int64[np.ndarray, " B"]:
         """Returns int64 [batch_size]."""
         rows = step * self.batch_size + np.arange(self.batch_size, dtype=np.int64)
-        epochs, places = np.divmod(rows, self.count)
+        epochs, places = np.divmod(rows, len(self._positions))
         return np.concatenate(
             [
                 self._order(epoch)[places[epochs == epoch]]

@@ -8,5 +8,5 @@ SAMPLERS: dict[str, Callable[[Sequence[str | None], int], Sampler]] = {
     "pk": lambda labels, seed: PK(labels, num_labels=4, per_label=3, seed=seed),
     "pairs": lambda labels, seed: RandomPairs(labels, pairs=7, seed=seed),
     "triplets": lambda labels, seed: RandomTriplets(labels, triplets=5, seed=seed),
-    "uniform": lambda labels, seed: Uniform(len(labels), batch_size=12, seed=seed),
+    "uniform": lambda labels, seed: Uniform(labels, batch_size=12, seed=seed),
 }

@@ -81,7 +81,7 @@ def test_triplets_hold_anchor_positive_and_negative():
 
 @pytest.mark.parametrize("count, batch_size", [(10, 4), (10, 5), (3, 8), (1, 2)])
 def test_every_epoch_is_a_permutation(count, batch_size):
-    sampler = Uniform(count, batch_size=batch_size)
+    sampler = Uniform(["x"] * count, batch_size=batch_size)
     assert sampler.steps_per_epoch == -(-count // batch_size)
     rows = np.concatenate([sampler(step) for step in range(4 * count)])
     epochs = rows[: len(rows) // count * count].reshape(-1, count)
@@ -91,11 +91,18 @@ def test_every_epoch_is_a_permutation(count, batch_size):
         assert len({tuple(epoch) for epoch in epochs.tolist()}) == len(epochs)
 
 
+def test_uniform_leaves_out_images_without_a_label():
+    sampler = Uniform(LABELS, batch_size=7)
+    assert sampler.steps_per_epoch == 2
+    drawn = np.concatenate([sampler(0), sampler(1)])
+    assert sorted(drawn.tolist()) == [i for i, x in enumerate(LABELS) if x is not None]
+
+
 GOLDEN = {
     "pk": PK(LABELS, num_labels=2, per_label=3, seed=7),
     "pairs": RandomPairs(LABELS, pairs=3, seed=7),
     "triplets": RandomTriplets(LABELS, triplets=2, seed=7),
-    "uniform": Uniform(8, batch_size=6, seed=7),
+    "uniform": Uniform(["x"] * 8, batch_size=6, seed=7),
 }
 
 
@@ -129,8 +136,8 @@ ONE_LABEL = ["a", "a", None]
         (lambda: RandomPairs([None]), "1 images have 0 labels"),
         (lambda: RandomTriplets(LABELS, triplets=0), "triplets=0"),
         (lambda: RandomTriplets(ONE_LABEL), "at least two"),
-        (lambda: Uniform(0), "count=0"),
-        (lambda: Uniform(3, batch_size=0), "batch_size=0"),
+        (lambda: Uniform([None]), "none of the 1 images has a label"),
+        (lambda: Uniform(SINGLES, batch_size=0), "batch_size=0"),
     ],
 )
 def test_what_cannot_be_drawn_is_explained(build, message):

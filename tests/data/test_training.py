@@ -106,7 +106,7 @@ def test_a_resumed_run_goes_on_as_if_never_stopped():
 
 
 def test_the_same_image_is_changed_anew_at_every_step():
-    sampler = Uniform(1, batch_size=2)
+    sampler = Uniform(["x"] * 1, batch_size=2)
     one, two = batches(FILES[:1], ["a"], sampler).iterate(0, 2)
     images = [*one["images"], *two["images"]]
     for i in range(4):
@@ -136,7 +136,7 @@ def test_boxes_are_cropped_first():
     box = (10.0, 20.0, 50.0, 60.0)
     (record,) = records_of(FILES[:1])
     boxed = dataclasses.replace(record, box=box)
-    sampler = Uniform(1, batch_size=1)
+    sampler = Uniform(["x"] * 1, batch_size=1)
     batch = next(TrainingBatches([boxed], [None], sampler, PLAIN).iterate(0, 1))
     expected = PREPROCESSING.apply(decode(FILES[0]), box=box)
     np.testing.assert_array_equal(batch["images"][0], expected)
@@ -168,7 +168,7 @@ def test_a_broken_image_is_replaced_by_the_next_of_its_label(num_threads):
 
 
 def test_several_broken_neighbours_are_passed_over():
-    sampler = Uniform(8, batch_size=8)
+    sampler = Uniform(["x"] * 8, batch_size=8)
     rejects = []
     loaded = batches(with_broken(2, 5), sampler=sampler, on_reject=rejects.append)
     batch = next(loaded.iterate(0, 1))
@@ -178,7 +178,7 @@ def test_several_broken_neighbours_are_passed_over():
 
 
 def test_broken_images_without_a_label_and_without_a_callback(caplog):
-    sampler = Uniform(8, batch_size=8)
+    sampler = Uniform(["x"] * 8, batch_size=8)
     loaded = batches(with_broken(4), [None] * 8, sampler=sampler)
     batch = next(loaded.iterate(0, 1))
     assert sorted(batch["ids"].tolist()) == [0, 1, 2, 3, 5, 5, 6, 7]
@@ -255,7 +255,7 @@ def test_options_that_cannot_be(options, message):
 def test_steps_and_samplers_that_cannot_be():
     with pytest.raises(InputError, match="steps 3 to 2"):
         batches().iterate(3, 2)
-    wrong = batches(sampler=Uniform(100, batch_size=100), num_threads=2)
+    wrong = batches(sampler=Uniform(["x"] * 100, batch_size=100), num_threads=2)
     with pytest.raises(InputError, match="draws image 99 of 8 records"):
         next(wrong.iterate(0, 1))
 
@@ -297,7 +297,7 @@ records = [Record(name=str(i), content=read) for i in range(100)]
 loaded = TrainingBatches(
     records,
     [None] * 100,
-    Uniform(100, batch_size=4),
+    Uniform(["x"] * 100, batch_size=4),
     Augmentation(preprocessing=Preprocessing(size_px=32)),
 )
 sent = prefetch_to_device(loaded.iterate(0, 1_000_000), lambda batch: batch)
