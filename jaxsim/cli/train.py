@@ -44,11 +44,11 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.experiment.config_file import load_config
     from jaxsim.experiment.train import train
     from jaxsim.parallel import multihost
-    from jaxsim.training.log import tensorboard
+    from jaxsim.training.tensorboard import tensorboard
 
     multihost.start()
     config = load_config(options.config, options.set)
-    with training_bar(config.steps) as bar:
+    with training_bar() as bar:
         listeners = [bar]
         if options.tensorboard and multihost.is_first_process():
             listeners.append(tensorboard(options.out / "tensorboard"))

@@ -6,11 +6,10 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def training_bar(total: int) -> Iterator[Callable[[Mapping], None]]:
+def training_bar() -> Iterator[Callable[[Mapping], None]]:
     """Shows a bar on standard error while the block runs.
 
-    Args:
-      total: steps of the whole run.
+    The first event of a run says how many steps there are, and starts the clock.
 
     Yields:
       A listener to the rows of the run.
@@ -18,7 +17,7 @@ def training_bar(total: int) -> Iterator[Callable[[Mapping], None]]:
     from tqdm import tqdm
 
     every_s = 0.5 if sys.stderr.isatty() else 10.0
-    bar = tqdm(desc="train", total=total, unit=" steps", mininterval=every_s)
+    bar = tqdm(desc="train", unit=" steps", mininterval=every_s)
 
     def listen(row: Mapping) -> None:
         if "loss" in row:
@@ -29,6 +28,8 @@ def training_bar(total: int) -> Iterator[Callable[[Mapping], None]]:
             )
             bar.update(row["step"] - bar.n)
         else:
+            if "steps" in row:
+                bar.reset(total=int(row["steps"]))
             bar.write(_line(row), file=sys.stderr)
 
     with bar:

@@ -17,6 +17,8 @@ from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.records import RetrievalSet
 from jaxsim.data.training import TrainingBatches
 from jaxsim.evaluation.result import EvaluationResult
+from jaxsim.experiment.construct import construct
+from jaxsim.experiment.epochs import in_steps
 from jaxsim.experiment.indexing import fit_sample
 from jaxsim.experiment.measure import Measurer, load_embedding, save_embedding
 from jaxsim.experiment.serialisation import config_to_json
@@ -131,21 +133,24 @@ class _Run:
     """The parts of a run, built once from its config."""
 
     def __init__(self, config: fdl.Config, root: Path, out: Path, bars: Bars):
-        experiment = fdl.build(config)
-        if not isinstance(experiment, TrainingExperiment):
+        kind = fdl.get_callable(config)
+        if kind is not TrainingExperiment:
             raise InputError(
-                f"the config describes a {type(experiment).__name__}; `jaxsim train` "
-                "needs a TrainingExperiment, such as that of configs/quickstart.py"
+                f"the config describes a {kind.__name__}; `jaxsim train` needs a "
+                "TrainingExperiment, such as that of configs/quickstart.py"
             )
-        self.experiment, self.config = experiment, config
-        self.out, self.bars = out, bars
+        self.config, self.out, self.bars = config, out, bars
         self.mesh = make_mesh()
-        self.records = experiment.data(root)
+        self.records = construct(config.data)(root)
         labels = [record.label for record in self.records]
+        sampler = construct(config.sampler)(labels, seed=config.seed)
+        self.experiment = experiment = construct(
+            in_steps(config, steps_per_epoch=sampler.steps_per_epoch)
+        )
         self.data = TrainingBatches(
             self.records,
             labels,
-            experiment.sampler(labels, seed=experiment.seed),
+            sampler,
             experiment.transform,
             seed=experiment.seed,
             process_index=jax.process_index(),
@@ -165,9 +170,12 @@ class _Run:
         self.mining = self._mining()
         check_batch_size(self.data.batch_size, self.recipe, self.mesh.size)
         measure = experiment.measure
-        self.measurer = measure and Measurer(
-            measure.data(root), measure.protocol, source=str(root), bars=bars
-        )
+        sets = measure.data(root) if measure else []
+        self.measurer = None
+        if measure and sets:
+            self.measurer = Measurer(
+                sets, measure.protocol, source=str(root), bars=bars
+            )
 
     def _objective(self, num_labels: int) -> Objective:
         """Returns the objective, its network computing as the platform likes best."""

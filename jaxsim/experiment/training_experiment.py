@@ -23,7 +23,8 @@ class RetrievalMeasure:
     """What is measured while training goes on.
 
     Attributes:
-      data: from the folder given by --data to the sets that are measured.
+      data: from the folder given by --data to the sets that are measured; none if the
+        data has nothing to measure on.
       protocol: which results are right, and what is measured.
       main: the metric by which the best checkpoint is chosen, such as "test/map"; None
         takes the first of the first set.
@@ -37,6 +38,9 @@ class RetrievalMeasure:
 @dataclass(frozen=True, kw_only=True)
 class TrainingExperiment:
     """A descriptor trained on labelled images.
+
+    In a config, numbers of steps may be given as `Epochs`: that of the whole run, those
+    of a schedule, and how often things are done.
 
     Attributes:
       model: the network, its input and its first weights.

@@ -17,15 +17,12 @@ from jaxsim.data.loader import prefetch_to_device
 from jaxsim.data.records import Record
 from jaxsim.data.training import TrainingBatches
 from jaxsim.parallel.mesh import batch_sharding
-from jaxsim.parallel.multihost import any_process, put_batch
-from jaxsim.training.interrupt import StopRequest, stop_on_signals
+from jaxsim.parallel.multihost import AnyProcess, put_batch, put_everywhere
+from jaxsim.training.interrupt import stop_on_signals
 from jaxsim.training.log import Listener, Row, tell
 from jaxsim.training.mining import PoolMining
 from jaxsim.training.state import TrainState
 from jaxsim.training.step import Step
-
-# Processes agree on stopping this often; asking at every step would make them wait.
-AGREE_EVERY = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +111,9 @@ def fit(loop: Loop, state: TrainState) -> Outcome:
       InputError: the loss or its gradient is no longer finite; the data has vanished;
         the disk is full. The last checkpoint stays usable.
     """
-    watch = _Watch(loop)
-    if int(state.step):
-        watch.tell(int(state.step), {"event": "resumed"})
+    watch, asked_anywhere = _Watch(loop), AnyProcess(loop.mesh)
+    event = "resumed" if int(state.step) else "started"
+    watch.tell(int(state.step), {"event": event, "steps": loop.steps})
     with stop_on_signals() as request:
         for start, stop in _segments(loop, int(state.step)):
             state, data = _choose_examples(loop, state, start)
@@ -125,10 +122,10 @@ def fit(loop: Loop, state: TrainState) -> Outcome:
                 for step, (ids, batch) in enumerate(batches, start=start + 1):
                     state, metrics = loop.step(state, batch)
                     watch.started(step, ids, metrics)
-                    stopping = _asked_to_stop(request, step)
+                    stopping = asked_anywhere(request.signal is not None)
                     if stopping or _due(loop, step):
                         watch.finish()
-                        _keep(loop, state, step, watch, measure=not stopping)
+                        _keep(loop, state, step, watch)
                     if stopping:
                         loop.checkpoints.wait()
                         return Outcome(state, request.signal or "another process")
@@ -151,7 +148,8 @@ def _choose_examples(
     if loop.mining is None:
         return state, loop.data
     if start % loop.mining.refresh == 0:
-        state = state.replace(pool=loop.mining.mine(state, start))
+        pool = loop.mining.mine(state, start)
+        state = state.replace(pool=put_everywhere(pool, loop.mesh))
     return state, loop.mining.examples(loop.data, state.pool)
 
 
@@ -170,12 +168,13 @@ def _due(loop: Loop, step: int) -> bool:
     return step == loop.steps or any(_divides(period, step) for period in periods)
 
 
-def _keep(
-    loop: Loop, state: TrainState, step: int, watch: "_Watch", *, measure: bool
-) -> None:
-    """Measures the state if it is time, and keeps a checkpoint."""
+def _keep(loop: Loop, state: TrainState, step: int, watch: "_Watch") -> None:
+    """Measures the state if it is time, and keeps a checkpoint.
+
+    It is measured even if the run is about to stop: no later run would do it.
+    """
     period, main = loop.every.evaluate, None
-    if loop.evaluate and measure and (step == loop.steps or _divides(period, step)):
+    if loop.evaluate and (step == loop.steps or _divides(period, step)):
         metrics, main = loop.evaluate(state)
         watch.tell(step, {f"eval/{name}": value for name, value in metrics.items()})
     loop.checkpoints.save(step, state, loop.extra, main)
@@ -183,12 +182,6 @@ def _keep(
 
 def _divides(period: int, step: int) -> bool:
     return period > 0 and step % period == 0
-
-
-def _asked_to_stop(request: StopRequest, step: int) -> bool:
-    if jax.process_count() == 1:
-        return request.signal is not None
-    return step % AGREE_EVERY == 0 and any_process(request.signal is not None)
 
 
 class _Watch:
@@ -211,7 +204,7 @@ class _Watch:
             return
         step, ids, metrics = self._running
         self._running = None
-        values = {name: float(value) for name, value in metrics.items()}
+        values = {k: float(value) for k, value in jax.device_get(metrics).items()}
         seconds = time.perf_counter() - self._last
         rate = len(ids) * jax.process_count() / seconds
         for name in ("loss", "gradient_norm"):
@@ -236,6 +229,7 @@ class _Watch:
                 if kept is None
                 else f"The last good checkpoint is that of step {kept}"
             )
-            + ". Lower the learning rate, clip gradients or look at those images; the "
-            "same command goes on from the checkpoint"
+            + ". The same command goes on from the last checkpoint; if it meets this "
+            "again, lower the learning rate, clip gradients or look at those images, "
+            "and train into another --out"
         )
