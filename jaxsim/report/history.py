@@ -1,15 +1,13 @@
 """The rows that a training run wrote: losses, evaluations and events by step."""
 
-import json
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from jaxsim.core.errors import InputError
+from jaxsim.training.log import read_rows
 
 Row = dict[str, Any]
 """A row: "step", "time_s", and metrics by name or an "event"."""
@@ -37,26 +35,7 @@ def read_history(path: str | os.PathLike[str]) -> list[Row]:
     Raises:
       InputError: the file cannot be read, or a line before the last is no row.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"cannot read the history {path}: {error.strerror or error}. Give the "
-            "metrics.jsonl in the folder of a training run"
-        ) from error
-    lines = [(n, text) for n, text in enumerate(data.split(b"\n"), 1) if text.strip()]
-    rows = []
-    for number, text in lines:
-        try:
-            rows.append(_row(text))
-        except ValueError as error:
-            if number == lines[-1][0]:
-                break
-            raise InputError(
-                f"line {number} of {path} is broken: {error}. Expected one JSON object "
-                'with a whole number "step". Remove the line to go on without it'
-            ) from error
-    return _latest(rows)
+    return _latest(read_rows(path))
 
 
 def metric_names(rows: Iterable[Row], *, evaluation: bool) -> list[str]:
@@ -103,15 +82,6 @@ def best_place(
 def lower_is_better(name: str) -> bool:
     """Tells whether a metric improves by falling, as losses, errors and ranks do."""
     return name.endswith(_LOWER_IS_BETTER)
-
-
-def _row(text: bytes) -> Row:
-    # A file may end in the middle of a character, so each line is decoded by itself;
-    # both decoding and parsing raise kinds of ValueError.
-    row = json.loads(text.decode())
-    if not isinstance(row, dict) or type(row.get("step")) is not int:
-        raise ValueError("no object with a step")
-    return row
 
 
 def _latest(rows: Iterable[Row]) -> list[Row]:

@@ -21,19 +21,20 @@ class StopRequest:
 def stop_on_signals() -> Iterator[StopRequest]:
     """Turns SIGTERM and the first Ctrl-C into a request to stop after the step.
 
-    A second Ctrl-C interrupts at once. Only for the main thread, as Python delivers
-    signals to no other.
+    A Ctrl-C after the request interrupts at once. Only for the main thread, as Python
+    delivers signals to no other.
     """
     request = StopRequest()
 
     def ask(number: int, frame: object) -> None:
         if request.signal and number == signal.SIGINT:
             raise KeyboardInterrupt
-        request.signal = signal.Signals(number).name
+        request.signal = request.signal or signal.Signals(number).name
 
     before = {n: signal.signal(n, ask) for n in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield request
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None stands for a handler that was not set from Python, and cannot be.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

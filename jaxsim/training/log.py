@@ -4,11 +4,12 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from jaxsim.core.errors import InputError, MissingExtraError
+from jaxsim.core.errors import InputError
 from jaxsim.core.files import atomic_write
 
-Row = Mapping[str, float | int | str]
+Row = Mapping[str, Any]
 """{"step": …, "time_s": …} and numbers by name, or an "event"."""
 
 Listener = Callable[[Row], None]
@@ -26,28 +27,32 @@ class MetricsFile:
       write: False in all processes but one, where the rows are not kept.
 
     Raises:
-      InputError: the file cannot be written.
+      InputError: the file cannot be written, or is broken before its last line.
     """
 
     def __init__(self, path: Path, *, step: int, write: bool = True):
         self._path, self._file = path, None
         if write:
-            kept = [row for row in read_rows(path) if int(row["step"]) <= step]
+            rows = read_rows(path) if path.exists() else []
             with atomic_write(path) as file:
-                file.writelines(_line(row) for row in kept)
+                file.writelines(_line(row) for row in rows if row["step"] <= step)
             self._file = open(path, "ab", buffering=0)
 
     def __call__(self, row: Row) -> None:
         """Appends a row."""
         if self._file is None:
             return
+        line = _line(row)
         try:
-            self._file.write(_line(row))
+            # A disk with room for a part takes that part and says so only here.
+            whole, why = self._file.write(line) == len(line), "no space left"
         except OSError as error:
+            whole, why = False, error.strerror
+        if not whole:
             raise InputError(
-                f"cannot write {self._path}: {error.strerror}. Free some space and run "
-                "the same command again; it goes on from the last checkpoint"
-            ) from error
+                f"cannot write {self._path}: {why}. Free some space and run the same "
+                "command again; it goes on from the last checkpoint"
+            )
 
     def __enter__(self) -> "MetricsFile":
         return self
@@ -57,45 +62,37 @@ class MetricsFile:
             self._file.close()
 
 
-def read_rows(path: Path) -> list[dict]:
-    """Returns the rows of a metrics file, without a last line cut short by a crash."""
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            if line:
-                rows.append(json.loads(line))
-        except ValueError as error:
-            if number == len(lines):
-                break
-            raise InputError(
-                f"{path}, line {number} is not JSON ({error}). Move the file away, or "
-                "mend the line"
-            ) from error
-    return rows
+def read_rows(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Reads the rows of a metrics file in the order they were written.
 
+    A run that was killed may have left half a last line, which is skipped.
 
-def tensorboard(folder: Path) -> Listener:
-    """Returns a listener that writes event files for TensorBoard.
+    Args:
+      path: the file, usually metrics.jsonl.
 
     Raises:
-      MissingExtraError: tensorboardX is not installed.
+      InputError: the file cannot be read, or a line before the last is no row.
     """
     try:
-        from tensorboardX import SummaryWriter
-    except ImportError as error:
-        raise MissingExtraError("tensorboardX", "tensorboard") from error
-    writer = SummaryWriter(os.fspath(folder))
-
-    def write(row: Row) -> None:
-        for name, value in row.items():
-            if name != "step" and not isinstance(value, str):
-                writer.add_scalar(name, value, int(row["step"]))
-        writer.flush()
-
-    return write
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"cannot read the history {path}: {error.strerror or error}. Give the "
+            "metrics.jsonl in the folder of a training run"
+        ) from error
+    lines = [(n, text) for n, text in enumerate(data.split(b"\n"), 1) if text.strip()]
+    rows = []
+    for number, text in lines:
+        try:
+            rows.append(_row(text))
+        except ValueError as error:
+            if number == lines[-1][0]:
+                break
+            raise InputError(
+                f"line {number} of {path} is broken: {error}. Expected one JSON object "
+                'with a whole number "step". Remove the line to go on without it'
+            ) from error
+    return rows
 
 
 def tell(listeners: Iterable[Listener], row: Row) -> None:
@@ -106,3 +103,12 @@ def tell(listeners: Iterable[Listener], row: Row) -> None:
 
 def _line(row: Row) -> bytes:
     return json.dumps(dict(row)).encode() + b"\n"
+
+
+def _row(text: bytes) -> dict[str, Any]:
+    # A file may end in the middle of a character, so each line is decoded by itself;
+    # both decoding and parsing raise kinds of ValueError.
+    row = json.loads(text.decode())
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
+        raise ValueError("no object with a step")
+    return row

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +23,10 @@ class PoolMining:
     """Every few updates, describes a pool of images and finds their hard triplets.
 
     Attributes:
-      labels: int32 [N], of all training images.
-      describe: descriptors of some images by the network as it is.
+      labels: int32 [N], of all training images; those of -1, without a label, are never
+        drawn.
+      describe: descriptors of some images by the network as it is; zeros for an image
+        that cannot be used, which is then no anchor and no positive.
       pool_size: images in the pool; all of them if there are fewer.
       hardest: triplets kept for each image, those of largest loss.
       triplets: of each batch: a uniform image, then one of its triplets uniformly.
@@ -32,7 +35,7 @@ class PoolMining:
       seed: of all draws.
 
     Raises:
-      InputError: a number is not positive.
+      InputError: a number is not positive, or no image has a label.
 
     Source: Gordo et al. 2017, section 3.3: 5,000 images, the 25 hardest, 64 triplets
     an update, refreshed every 64 updates.
@@ -54,10 +57,16 @@ class PoolMining:
                 f"pool_size, hardest, triplets and refresh are {sizes}; all must be "
                 "at least 1"
             )
+        if not len(self._labelled):
+            raise InputError("none of the images has a label, so no triplet is right")
+
+    @cached_property
+    def _labelled(self) -> np.ndarray:
+        return np.flatnonzero(self.labels >= 0)
 
     def empty(self) -> dict[str, Array]:
         """Returns the room that `mine` fills: [P, hardest, 3] images and weights."""
-        size = min(self.pool_size, len(self.labels))
+        size = min(self.pool_size, len(self._labelled))
         return {
             "images": jnp.zeros((size, self.hardest, 3), jnp.int32),
             "weights": jnp.zeros((size, self.hardest), jnp.float32),
@@ -70,12 +79,14 @@ class PoolMining:
           state: the network as it is.
           step: decides the draw.
         """
-        count = len(self.labels)
-        draw = rng(self.seed, "pool", step).permutation(count)
-        pool = np.sort(draw[: min(self.pool_size, count)])
+        draw = rng(self.seed, "pool", step).permutation(self._labelled)
+        pool = np.sort(draw[: self.pool_size])
+        vectors = self.describe(state, pool)
+        # An image that cannot be used is alone with a label of its own.
+        alone = -1 - np.arange(len(pool), dtype=np.int32)
         found = hardest_triplets(
-            jnp.asarray(self.describe(state, pool)),
-            jnp.asarray(self.labels[pool]),
+            jnp.asarray(vectors),
+            jnp.asarray(np.where(vectors.any(axis=1), self.labels[pool], alone)),
             jnp.arange(len(pool)),
             hardest=self.hardest,
             margin=self.margin,
