@@ -40,5 +40,5 @@ def get_config(
         ),
         data=fdl.Partial(labelled.load),
         protocol=fdl.Config(SameLabel),
-        fit_data=fdl.Partial(labelled.fit_images),
+        fit_data=fdl.Partial(labelled.training_images),
     )

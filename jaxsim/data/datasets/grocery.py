@@ -30,13 +30,27 @@ def load(
     """
     records = listed_photos(_folder(root) / "images.csv", label_column="fine_class")
     chosen = [record for record in records if split in (None, record.split)]
-    unseen = [record for record in records if _class(record) >= min_class]
     _refuse_empty(chosen, root, f"split '{split}'")
-    _refuse_empty(unseen, root, f"classes from {min_class} on")
     return [
         RetrievalSet(name=split or "all", database=chosen),
-        RetrievalSet(name="unseen", database=unseen),
+        *unseen(root, min_class=min_class),
     ]
+
+
+def unseen(root: Path, *, min_class: int = 41) -> list[RetrievalSet]:
+    """Returns the set "unseen" alone, whose images query each other.
+
+    Args:
+      root: folder that holds images.csv.
+      min_class: the first of its classes; it has the images of all splits.
+
+    Raises:
+      InputError: files are missing, or the set would be empty.
+    """
+    records = listed_photos(_folder(root) / "images.csv", label_column="fine_class")
+    chosen = [record for record in records if _class(record) >= min_class]
+    _refuse_empty(chosen, root, f"classes from {min_class} on")
+    return [RetrievalSet(name="unseen", database=chosen)]
 
 
 def train(

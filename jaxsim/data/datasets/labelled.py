@@ -6,53 +6,76 @@ from dataclasses import replace
 from pathlib import Path
 
 from jaxsim.core.errors import InputError
+from jaxsim.data.csv_manifest import csv_manifest
 from jaxsim.data.image_folder import image_folder
 from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.data.rejects import Reject
 from jaxsim.data.sources import open_source
 
 
-def load(root: Path) -> list[RetrievalSet]:
+def load(root: Path, *, label_column: str | None = None) -> list[RetrievalSet]:
     """Returns the one set of a labelled collection.
 
     With both a train and a test part (subfolders train/ and test/ that hold the
-    labels' folders, or splits of a manifest) the test images query the training
-    images, and the set is called "test". Otherwise each image queries all the others,
-    and it is called "folder".
+    labels' folders, or splits of a manifest) the set is that of `held_out`. Otherwise
+    each image queries all the others, and it is called "folder".
 
     Args:
       root: a folder whose subfolders are labels, a .csv manifest, or
         "tfds:NAME_OR_FOLDER:SPLIT".
+      label_column: of a manifest; "label" if None.
 
     Raises:
       InputError: there are no images, or no label has two.
     """
-    records, rejects = open_labelled(root)
+    records, rejects = open_labelled(root, label_column=label_column)
     found = (
-        query_index(records, name="test")
+        _test_set(records)
         if _has_parts(records)
         else leave_one_out(records, name="folder")
     )
     return [replace(found, rejects=rejects)]
 
 
-def fit_images(root: Path) -> list[Record]:
-    """Returns the images to fit whitening on.
+def held_out(root: Path, *, label_column: str | None = None) -> list[RetrievalSet]:
+    """Returns the set "test" if there are a train and a test part, and else none.
 
-    They are the training images where `load` finds a train and a test part, and else
-    the whole collection: whitening has then seen the images that are ranked.
+    The test images query the training images; if the training images have none of
+    their labels, the test images query each other.
 
     Args:
       root: as for `load`.
+      label_column: as for `load`.
+
+    Raises:
+      InputError: there are no images, or no test image can find another.
+    """
+    records, rejects = open_labelled(root, label_column=label_column)
+    if not _has_parts(records):
+        return []
+    return [replace(_test_set(records), rejects=rejects)]
+
+
+def training_images(root: Path, *, label_column: str | None = None) -> list[Record]:
+    """Returns the images to train on, or to fit whitening on.
+
+    They are the training images where `load` finds a train and a test part, and else
+    the whole collection: what is trained has then seen the images that are ranked.
+
+    Args:
+      root: as for `load`.
+      label_column: as for `load`.
 
     Raises:
       InputError: there are no images.
     """
-    records, _ = open_labelled(root)
+    records, _ = open_labelled(root, label_column=label_column)
     return _split(records, "train") if _has_parts(records) else records
 
 
-def open_labelled(root: Path) -> tuple[list[Record], list[Reject]]:
+def open_labelled(
+    root: Path, *, label_column: str | None = None
+) -> tuple[list[Record], list[Reject]]:
     """Returns the records of a collection, and paths that could not be followed.
 
     The subfolders train/, test/ and the like of a folder are splits if it has both a
@@ -60,19 +83,35 @@ def open_labelled(root: Path) -> tuple[list[Record], list[Reject]]:
 
     Args:
       root: as for `load`.
+      label_column: as for `load`.
 
     Raises:
-      InputError: there is no such thing, or it holds no images.
+      InputError: there is no such thing, or it holds no images; or a column is named
+        for what is no manifest.
     """
     path = root.expanduser()
+    if label_column is not None and path.suffix.lower() != ".csv":
+        raise InputError(
+            f"label_column={label_column} is for a .csv manifest, not for '{root}', "
+            "whose labels are known without it. Leave label_column away"
+        )
     if path.is_dir():
         listing = image_folder(path, splits=True)
         if not _has_parts(listing.records):
             listing = image_folder(path)
         return listing.records, listing.rejects
+    if label_column is not None:
+        return csv_manifest(path, label_column=label_column), []
     records, rejects = open_source(str(root))
     # Records of a TFDS split are read from its files every time they are asked for.
     return list(records), rejects
+
+
+def _test_set(records: Sequence[Record]) -> RetrievalSet:
+    trained_on = {record.label for record in _split(records, "train")} - {None}
+    if trained_on.isdisjoint(record.label for record in _split(records, "test")):
+        return leave_one_out(records, name="test", split="test")
+    return query_index(records, name="test")
 
 
 def _has_parts(records: Sequence[Record]) -> bool:

@@ -21,6 +21,7 @@ def names(records):
 
 def test_one_split_and_the_unseen_classes_of_all(root):
     test, unseen = grocery.load(root)
+    assert grocery.unseen(root) == [unseen]
     assert (test.name, names(test.database)) == ("test", ["c.jpg"])
     assert (unseen.name, names(unseen.database)) == ("unseen", ["b.jpg", "d.jpg"])
     assert test.queries is None and unseen.queries is None

@@ -13,7 +13,7 @@ from jaxsim.data.datasets import (
     photo_views,
     smvs,
 )
-from jaxsim.data.datasets.labelled import fit_images, load
+from jaxsim.data.datasets.labelled import held_out, load, training_images
 
 
 def write(root, *names):
@@ -27,7 +27,7 @@ def test_labels_query_each_other(tmp_path):
     write(tmp_path, "a/1.jpg", "a/2.jpg", "b/1.jpg")
     (data,) = load(tmp_path)
     assert (data.name, data.queries) == ("folder", None)
-    assert fit_images(tmp_path) == data.database
+    assert training_images(tmp_path) == data.database
     assert [record.label for record in data.database] == ["a", "a", "b"]
 
 
@@ -39,7 +39,7 @@ def test_test_queries_train(tmp_path):
         "train/b/1.jpg",
     ]
     assert [record.label for record in data.queries or ()] == ["a"]
-    assert data.name == "test" and fit_images(tmp_path) == data.database
+    assert data.name == "test" and training_images(tmp_path) == data.database
 
 
 def test_labels_of_one_image_are_refused(tmp_path):
@@ -63,7 +63,7 @@ def test_a_manifest_with_splits(tmp_path):
     (data,) = load(table)
     assert [record.name for record in data.database] == ["1.jpg", "2.jpg"]
     assert [record.name for record in data.queries or ()] == ["3.jpg"]
-    assert fit_images(table) == data.database
+    assert training_images(table) == data.database
 
 
 def test_a_manifest_without_splits(tmp_path):
@@ -71,7 +71,33 @@ def test_a_manifest_without_splits(tmp_path):
     table.write_text("path,label\n1.jpg,a\n2.jpg,a\n3.jpg,\n")
     (data,) = load(table)
     assert [record.label for record in data.database] == ["a", "a", None]
-    assert len(fit_images(table)) == 3
+    assert len(training_images(table)) == 3
+
+
+def test_labels_of_a_manifest_in_another_column(tmp_path):
+    table = tmp_path / "photos.csv"
+    table.write_text("path,kind,split\n1.jpg,a,train\n2.jpg,a,test\n3.jpg,b,train\n")
+    (data,) = load(table, label_column="kind")
+    assert [record.label for record in data.database] == ["a", "b"]
+    assert [data] == held_out(table, label_column="kind")
+    assert training_images(table, label_column="kind") == data.database
+    with pytest.raises(InputError, match="no column 'sort'"):
+        load(table, label_column="sort")
+    with pytest.raises(InputError, match="label_column=kind is for a .csv manifest"):
+        load(tmp_path, label_column="kind")
+
+
+def test_what_is_held_out(tmp_path):
+    write(tmp_path, "train/a/1.jpg", "train/b/1.jpg")
+    assert held_out(tmp_path) == []
+    write(tmp_path, "test/c/1.jpg", "test/c/2.jpg")
+    (data,) = held_out(tmp_path)
+    assert (data.name, data.queries) == ("test", None)
+    assert [record.label for record in data.database] == ["c", "c"]
+    write(tmp_path, "test/a/2.jpg")
+    (data,) = held_out(tmp_path)
+    assert len(data.queries or ()) == 3 and len(data.database) == 2
+    assert [data] == load(tmp_path)
 
 
 def test_a_tfds_split(tmp_path):
