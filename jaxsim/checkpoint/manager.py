@@ -67,6 +67,15 @@ class Checkpoints:
         self._keep_last, self._keep_best = keep_last, keep_best
         self._manager = self._open()
 
+    def claim(self) -> None:
+        """Takes the right to write, which the first save takes otherwise.
+
+        Raises:
+          InputError: another run writes, or the folder cannot be written.
+        """
+        if self._lock is None and jax.process_index() == 0:
+            self._lock = claim(self._folder)
+
     def save(
         self,
         step: int,
@@ -108,8 +117,7 @@ class Checkpoints:
             "layout": layout_of(leaves),
             "extra": _json_copy(extra),
         }
-        if self._lock is None and jax.process_index() == 0:
-            self._lock = claim(self._folder)
+        self.claim()
         metrics = None
         if metric is not None and math.isfinite(metric):
             metrics = {_METRIC: float(metric)}

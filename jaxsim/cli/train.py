@@ -36,38 +36,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Trains, and shows what was learned."""
-    import sys
+    """Trains, and shows what was learned.
 
+    Raises:
+      KeyboardInterrupt: Ctrl-C stopped the run, after a checkpoint was kept.
+    """
     from jaxsim.cli.progress import progress_bar
     from jaxsim.cli.training_bar import training_bar
+    from jaxsim.core.progress import no_bars
     from jaxsim.experiment.config_file import load_config
-    from jaxsim.experiment.train import train
+    from jaxsim.experiment.train import DATA_FOLDER, train
     from jaxsim.parallel import multihost
     from jaxsim.training.tensorboard import tensorboard
 
     multihost.start()
     config = load_config(options.config, options.set)
+    root = options.data or options.out / DATA_FOLDER
+    if not multihost.is_first_process():
+        train(config, root, options.out, bars=no_bars)
+        return
     with training_bar() as bar:
         listeners = [bar]
-        if options.tensorboard and multihost.is_first_process():
+        if options.tensorboard:
             listeners.append(tensorboard(options.out / "tensorboard"))
         result = train(
-            config,
-            options.data or options.out / "data",
-            options.out,
-            listeners=listeners,
-            bars=progress_bar,
+            config, root, options.out, listeners=listeners, bars=progress_bar
         )
     if result.stopped_by:
-        print(
-            f"stopped by {result.stopped_by} after step {result.steps}; the same "
-            f"command goes on from there",
-            file=sys.stderr,
-        )
-        return
-    if multihost.is_first_process():
+        _show_stop(result)
+    else:
         _show(options, result)
+
+
+def _show_stop(result) -> None:
+    """Says how to go on."""
+    import sys
+
+    print(
+        f"stopped by {result.stopped_by} after step {result.steps}; the same command "
+        "goes on from there",
+        file=sys.stderr,
+    )
+    if result.stopped_by == "SIGINT":
+        # So that a script does not go on to its next command.
+        raise KeyboardInterrupt
 
 
 def _show(options: argparse.Namespace, result) -> None:

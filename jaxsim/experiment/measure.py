@@ -10,6 +10,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.files import atomic_write
 from jaxsim.core.progress import Bars
 from jaxsim.data.records import RetrievalSet
+from jaxsim.data.rejects import Reject
 from jaxsim.evaluation.protocols.base import Protocol
 from jaxsim.evaluation.result import EvaluationResult
 from jaxsim.experiment.collection import Collection
@@ -45,13 +46,19 @@ class Measurer:
         self._embedder: Embedder | None = None
 
     def embed(self, model: ImageModel) -> Embedding:
-        """Describes all images of the sets."""
+        """Describes all images of the sets.
+
+        Raises:
+          InputError: a file cannot be read, so that numbers would mean nothing.
+        """
         embedder = self._embedder or Embedder(model)
         # Programs compiled for the network serve whatever its parameters are.
         self._embedder = dataclasses.replace(embedder, model=model)
         records = self._collection.records
         with self._bars("measure", len(records)) as progress:
-            return self._embedder.embed(records, progress)
+            embedding = self._embedder.embed(records, progress)
+        require_readable(embedding.rejects)
+        return embedding
 
     def result(self, model: ImageModel, embedding: Embedding) -> EvaluationResult:
         """Ranks and judges descriptors that `embed` returned."""
@@ -78,6 +85,18 @@ class Measurer:
         records = [self._collection.records[row] for row in rows.tolist()]
         return embedding_map(
             records, after.vectors[rows], before=before.vectors[rows], seed=seed
+        )
+
+
+def require_readable(rejects: Sequence[Reject]) -> None:
+    """Raises InputError if images were rejected for what may change, not for good."""
+    unread = [reject for reject in rejects if not reject.lasting]
+    if unread:
+        raise InputError(
+            f"{len(unread)} images cannot be read, such as '{unread[0].name}' "
+            f"({unread[0].reason}): the data folder has changed or is no longer "
+            "mounted. Put the files back and run the same command again; it goes on "
+            "from the last checkpoint"
         )
 
 

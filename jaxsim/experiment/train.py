@@ -14,13 +14,18 @@ from jaxsim.core.environment import versions
 from jaxsim.core.errors import InputError
 from jaxsim.core.files import atomic_write
 from jaxsim.core.progress import Bars, no_bars
-from jaxsim.data.records import RetrievalSet
+from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.data.training import TrainingBatches
 from jaxsim.evaluation.result import EvaluationResult
 from jaxsim.experiment.construct import construct
 from jaxsim.experiment.epochs import in_steps
 from jaxsim.experiment.indexing import fit_sample
-from jaxsim.experiment.measure import Measurer, load_embedding, save_embedding
+from jaxsim.experiment.measure import (
+    Measurer,
+    load_embedding,
+    require_readable,
+    save_embedding,
+)
 from jaxsim.experiment.serialisation import config_to_json
 from jaxsim.experiment.training_experiment import TrainingExperiment
 from jaxsim.experiment.training_model import (
@@ -31,7 +36,7 @@ from jaxsim.experiment.training_model import (
     usable_model,
 )
 from jaxsim.parallel.mesh import make_mesh, replicated
-from jaxsim.parallel.multihost import is_first_process
+from jaxsim.parallel.multihost import is_first_process, put_everywhere
 from jaxsim.parallel.precision import compute_dtype
 from jaxsim.pipeline.embed import Embedder
 from jaxsim.pipeline.embedding_map import EmbeddingMap
@@ -48,6 +53,7 @@ CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 MODEL_FOLDER = "model"
 CHECKPOINTS_FOLDER = "checkpoints"
+DATA_FOLDER = "data"
 BEFORE, AFTER = "before.npz", "after.npz"
 
 
@@ -104,9 +110,13 @@ def train(
     run = _Run(config, root, out, bars)
     _keep_config(out, config)
     with Checkpoints(out / CHECKPOINTS_FOLDER) as checkpoints:
+        # Now, because two runs would spoil metrics.jsonl before the first checkpoint.
+        checkpoints.claim()
         state = run.restore(checkpoints)
         step = int(state.step)
-        run.describe_once(state, BEFORE)
+        if step >= run.experiment.steps:
+            return run.finish(state, None)
+        run.describe_before(state)
         with MetricsFile(
             out / METRICS_FILE, step=step, write=is_first_process()
         ) as file:
@@ -129,6 +139,18 @@ def _keep_config(out: Path, config: fdl.Config) -> None:
         )
 
 
+def _training_images(config: fdl.Config, root: Path, out: Path) -> Sequence[Record]:
+    """Returns the images; says that --data is missing if there is no place to look."""
+    try:
+        return construct(config.data)(root)
+    except InputError as error:
+        if root == out / DATA_FOLDER and not root.exists():
+            raise InputError(
+                f"the config needs the folder of its data: give --data DIR ({error})"
+            ) from error
+        raise
+
+
 class _Run:
     """The parts of a run, built once from its config."""
 
@@ -141,7 +163,7 @@ class _Run:
             )
         self.config, self.out, self.bars = config, out, bars
         self.mesh = make_mesh()
-        self.records = construct(config.data)(root)
+        self.records = _training_images(config, root, out)
         labels = [record.label for record in self.records]
         sampler = construct(config.sampler)(labels, seed=config.seed)
         self.experiment = experiment = construct(
@@ -192,6 +214,12 @@ class _Run:
     def _mining(self) -> PoolMining | None:
         if self.experiment.mining is None:
             return None
+        if self.data.batch_size % 3:
+            raise InputError(
+                "mining draws triplets, and the sampler's batch of "
+                f"{self.data.batch_size} images is no multiple of 3. Use a sampler "
+                "whose batches are, such as RandomTriplets"
+            )
         embedder: Embedder | None = None
 
         def describe(state: TrainState, ids: np.ndarray) -> np.ndarray:
@@ -200,7 +228,9 @@ class _Run:
             embedder = dataclasses.replace(embedder or Embedder(model), model=model)
             chosen = [self.records[i] for i in ids.tolist()]
             with self.bars("describe the pool", len(chosen)) as progress:
-                return embedder.embed(chosen, progress).vectors
+                embedding = embedder.embed(chosen, progress)
+            require_readable(embedding.rejects)
+            return embedding.vectors
 
         return self.experiment.mining(
             labels=self.data.label_codes,
@@ -213,7 +243,7 @@ class _Run:
         """Returns the state of the last checkpoint, or the first one."""
         everywhere, latest = replicated(self.mesh), checkpoints.latest()
         if latest is None:
-            return jax.device_put(self._first_state(), everywhere)
+            return put_everywhere(self._first_state(), self.mesh)
         like = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
             jax.eval_shape(lambda: self._state(self._template())),
@@ -271,8 +301,8 @@ class _Run:
 
     def _evaluation(self) -> Callable[[TrainState], Evaluation] | None:
         """Returns what measures a state, None if nothing is measured."""
-        measurer, measure = self.measurer, self.experiment.measure
-        if measurer is None or measure is None:
+        measurer = self.measurer
+        if measurer is None:
             return None
 
         def evaluate(state: TrainState) -> Evaluation:
@@ -281,21 +311,34 @@ class _Run:
             metrics = measurer.result(model, embedding).metrics
             if int(state.step) == self.experiment.steps and is_first_process():
                 save_embedding(self.out / AFTER, embedding)
-            main = measure.main or next(iter(metrics))
-            if main not in metrics:
-                raise InputError(
-                    f"main='{main}' is not measured; there are {', '.join(metrics)}"
-                )
-            return Evaluation(metrics, metrics[main])
+            return Evaluation(metrics, self._main_of(metrics))
 
         return evaluate
 
-    def describe_once(self, state: TrainState, name: str) -> None:
-        """Keeps the descriptors of what is measured, unless they are there."""
-        if self.measurer and not (self.out / name).exists():
-            embedding = self.measurer.embed(self.model(state))
-            if is_first_process():
-                save_embedding(self.out / name, embedding)
+    def _main_of(self, metrics: dict[str, float]) -> float:
+        """Returns the number by which the best checkpoint is chosen."""
+        wanted = self.experiment.measure and self.experiment.measure.main
+        main = wanted or next(iter(metrics))
+        if main not in metrics:
+            raise InputError(
+                f"main='{main}' is not measured; there are {', '.join(metrics)}"
+            )
+        return metrics[main]
+
+    def describe_before(self, state: TrainState) -> None:
+        """Keeps what is measured before the first update, unless it is there.
+
+        Raises:
+          InputError: the number to choose by is not measured, which would otherwise
+            show after long work.
+        """
+        if self.measurer is None or (self.out / BEFORE).exists():
+            return
+        model = self.model(self._first_state() if int(state.step) else state)
+        embedding = self.measurer.embed(model)
+        self._main_of(self.measurer.result(model, embedding).metrics)
+        if is_first_process():
+            save_embedding(self.out / BEFORE, embedding)
 
     def finish(self, state: TrainState, stopped_by: str | None) -> RunResult:
         """Keeps the model, and compares it with what it was."""
@@ -314,7 +357,8 @@ class _Run:
         )
         if self.measurer is None or stopped_by or not is_first_process():
             return result
-        self.describe_once(state, AFTER)
+        if not (self.out / AFTER).exists():
+            save_embedding(self.out / AFTER, self.measurer.embed(model))
         before, after = (load_embedding(self.out / name) for name in (BEFORE, AFTER))
         return result._replace(
             before=self.measurer.result(model, before),

@@ -1,4 +1,4 @@
-"""Records in, descriptors out: batches through the network on all devices."""
+"""Records in, descriptors out: batches through the network on all own devices."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ class Embedding:
 
 @dataclass
 class Embedder:
-    """Applies a model to images, batch by batch, sharded over all devices.
+    """Applies a model to images, batch by batch, sharded over this process's devices.
 
     Attributes:
       model: what to apply.
@@ -149,7 +149,9 @@ class Embedder:
 
     @cached_property
     def _mesh(self):
-        return make_mesh()
+        # Each of several processes describes everything: outputs that lie on the
+        # devices of others could not be read.
+        return make_mesh(jax.local_devices())
 
     @cached_property
     def _variables(self):
