@@ -1,11 +1,11 @@
 """Embedding: rows stay in place whatever the batch, the devices or the rejects."""
 
-import jax
 import numpy as np
 import pytest
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.records import Record
+from jaxsim.parallel.mesh import make_mesh
 from jaxsim.pipeline import embed
 from jaxsim.pipeline.embed import Embedder
 from tests.pipeline import tiny
@@ -32,16 +32,7 @@ def test_descriptors_do_not_depend_on_the_batch():
 
 def test_eight_devices_equal_one(monkeypatch):
     many = vectors_of(RECORDS).vectors
-    monkeypatch.setattr(
-        embed,
-        "make_mesh",
-        lambda: jax.make_mesh(
-            (1,),
-            ("batch",),
-            devices=jax.devices()[:1],
-            axis_types=(jax.sharding.AxisType.Auto,),
-        ),
-    )
+    monkeypatch.setattr(embed, "make_mesh", lambda devices: make_mesh(devices[:1]))
     one = vectors_of(RECORDS).vectors
     np.testing.assert_allclose(many, one, rtol=1e-5, atol=1e-6)
 
