@@ -1,6 +1,7 @@
 """The answer to a query: database rows ordered by score."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -8,6 +9,10 @@ from jaxtyping import Float32, Int64
 from jaxsim.core.errors import InputError
 
 MISSING_ID = -1
+
+Comparison = Literal["cosine", "distance"]
+"""How descriptors are compared: by the inner product of unit vectors, or by minus the
+squared Euclidean distance of any vectors. Higher scores are more similar."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxsim.core.errors import IndexFormatError
 from jaxsim.core.files import atomic_write
+from jaxsim.core.ranking import Comparison
 from jaxsim.data.preprocess import Preprocessing
 from jaxsim.nn.classifier import ImageClassifier
 from jaxsim.nn.descriptor import Descriptor
@@ -46,8 +47,14 @@ class ImageModel:
     @cached_property
     def dimension(self) -> int:
         """Number of components of the output."""
-        images = jax.ShapeDtypeStruct((1, 64, 64, 3), np.uint8)
+        side = self.preprocessing.crop_px or self.preprocessing.size_px
+        images = jax.ShapeDtypeStruct((1, side, side, 3), np.uint8)
         return jax.eval_shape(self.module.apply, self.variables, images).shape[-1]
+
+    @property
+    def comparison(self) -> Comparison:
+        """How two outputs are compared: by distance if they are not unit vectors."""
+        return "cosine" if getattr(self.module, "unit", True) else "distance"
 
     @cached_property
     def fingerprint(self) -> str:
