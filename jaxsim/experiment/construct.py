@@ -3,14 +3,14 @@
 import fiddle as fdl
 
 
-def construct(config: fdl.Config):
+def construct(config: fdl.Buildable):
     """Builds a config; errors come as they were raised.
 
     Fiddle appends to the message of an error which part of the config it met it in.
     Here that becomes a note, which tracebacks show and messages to users do not.
 
     Args:
-      config: of any class or function.
+      config: of any class or function; a `fdl.Partial` gives a function.
 
     Returns:
       What that class or function returns.

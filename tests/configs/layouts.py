@@ -21,7 +21,7 @@ def grocery(root: Path) -> None:
     rows = [
         (split, f"{split}/{label}_{i}.jpg", label)
         for split in ("train", "test")
-        for label in (3, 50)
+        for label in (3, 5, 7, 50)
         for i in range(2)
     ]
     write_table(root / "images.csv", ("split", "path", "fine_class"), rows)
@@ -65,6 +65,10 @@ def oxford_paris(root: Path) -> None:
     write_truth(root / "revisited.json", "roxford5k", ["a_2", "a_3", "b_1"], query)
 
 
+def photo_views(root: Path) -> None:
+    """Makes nothing: the data set makes its own images."""
+
+
 LAYOUTS: dict[str, Callable[[Path], None]] = {
     f"jaxsim.data.datasets.{make.__name__}": make
     for make in (
@@ -75,6 +79,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
         holidays,
         instre,
         oxford_paris,
+        photo_views,
     )
 }
 

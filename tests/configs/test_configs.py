@@ -1,16 +1,24 @@
 """Every config runs, made small: images are embedded and judged for real."""
 
+import inspect
+from functools import partial
 from pathlib import Path
 
 import fiddle as fdl
 import pytest
 
+from jaxsim.data.datasets import photo_views
+from jaxsim.experiment.build import load_model
 from jaxsim.experiment.config_file import load_config
 from jaxsim.experiment.evaluate import evaluate
 from jaxsim.experiment.experiments import (
     ClassificationExperiment,
     RetrievalExperiment,
 )
+from jaxsim.experiment.model_spec import RANDOM
+from jaxsim.experiment.train import train
+from jaxsim.experiment.training_experiment import TrainingExperiment
+from jaxsim.nn.backbones.convnet import ConvNet
 from tests.configs.layouts import LAYOUTS, OPTIONS
 
 SIZE_PX = 64
@@ -49,9 +57,30 @@ def run_classification(config: fdl.Config, root: Path) -> None:
     assert all(0 <= value <= 1 for value in result.metrics.values())
 
 
+def run_training(config: fdl.Config, root: Path) -> None:
+    """Trains for two steps, from nothing, a network that compiles in no time."""
+    make_data(config.data, root)
+    shrink(config.model)
+    config.model.network.backbone = fdl.Config(ConvNet)
+    config.model.weights = RANDOM
+    if hasattr(config.model.network.pooling, "whiten_dim"):
+        config.model.network.pooling.whiten_dim = 4
+    # Whatever the sampler, its batches split over the devices, and into triplets.
+    for name, value in (("num_labels", 3), ("per_label", 8), ("batch_size", 24)):
+        if name in inspect.signature(fdl.get_callable(config.sampler)).parameters:
+            setattr(config.sampler, name, value)
+    config.steps = 2
+    run = train(config, root, root / "run")
+    assert run.steps == 2 and run.stopped_by is None
+    assert run.after is None or all(0 <= v <= 1 for v in run.after.metrics.values())
+    stored = load_model(root / "run" / "model")
+    assert stored.fingerprint == run.model.fingerprint
+
+
 RUNS = {
     RetrievalExperiment: run_retrieval,
     ClassificationExperiment: run_classification,
+    TrainingExperiment: run_training,
 }
 
 
@@ -60,7 +89,9 @@ def config_files() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", config_files(), ids=lambda path: path.stem)
-def test_every_config_runs(path, tmp_path):
+def test_every_config_runs(path, tmp_path, monkeypatch):
+    few = partial(photo_views.prepare, views=2, max_instances=1)
+    monkeypatch.setattr(photo_views, "prepare", lambda root, **_: few(root))
     for options in OPTIONS.get(path.stem, ("",)):
         colon = ":" if options else ""
         config = load_config(f"{path}{colon}{options.format(root=tmp_path)}")
