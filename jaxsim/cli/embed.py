@@ -1,12 +1,14 @@
 """Write descriptors for other programs to use.
 
-The .npz file holds "vectors" (float32 [N, D], rows of length 1), "names", "labels" and
-the model's "fingerprint"; the Parquet file has columns "name", "label" and "vector".
-Images that cannot be used get no row; they are listed in OUT.rejects.csv.
+The .npz file holds "vectors" (float32 [N, D]), "names", "labels" and the model's
+"fingerprint"; the Parquet file has columns "name", "label" and "vector". Vectors have
+length 1, but for models trained to be compared by distance. Images that cannot be used
+get no row; they are listed in OUT.rejects.csv.
 
 examples:
   jaxsim embed ~/Photos --out photos.npz
   jaxsim embed shop.csv --out shop.parquet --model backbone=lite0,pooling=gem
+  jaxsim embed ~/Photos --out photos.npz --model runs/photos/model
 """
 
 import argparse
@@ -30,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
     """Embeds and writes the file."""
     import sys
 
-    from jaxsim.cli.options import model_config
+    from jaxsim.cli.options import chosen_model
     from jaxsim.cli.output import skipped
     from jaxsim.cli.progress import progress_bar
     from jaxsim.data.sources import open_source
@@ -40,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
     report = embed_images(
         Path(options.out),
         records,
-        model=model_config(options.model),
+        model=chosen_model(options.model),
         rejects=unfollowed,
         batch_size=options.batch_size,
         bars=progress_bar,

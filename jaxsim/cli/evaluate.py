@@ -1,7 +1,8 @@
 """Measure a config on a data set by its published protocol.
 
 A config is a Python file with a function `get_config`; its options follow a colon, and
---set changes single fields of what it returns.
+--set changes single fields of what it returns. A config that trains is measured on what
+it measures in training, with the model it starts from or that of --model.
 
 examples:
   jaxsim evaluate configs/smvs.py --data DIR --json result.json
@@ -9,6 +10,7 @@ examples:
   jaxsim evaluate configs/grocery.py --data DIR --set model.preprocessing.size_px=320
   jaxsim evaluate configs/folder.py:whiten=regions --data ~/Photos
   jaxsim evaluate configs/folder.py --data tfds:food101:validation
+  jaxsim evaluate configs/folder.py --data ~/LabelledPhotos --model runs/photos/model
 """
 
 import argparse
@@ -26,6 +28,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of the data set; for configs/folder.py also a .csv manifest or "
         "tfds:NAME:SPLIT",
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="measure a trained model, RUN/model of `jaxsim train --out RUN`, instead "
+        "of the config's",
+    )
+    parser.add_argument(
+        "--search",
+        choices=("exact", "faiss"),
+        default="exact",
+        help="who ranks the images; faiss (extra `faiss`) gives the same but for ties",
     )
     parser.add_argument(
         "--json", type=json_file, metavar="FILE", help="write the numbers; - prints"
@@ -47,6 +62,7 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.cli.output import write_json
     from jaxsim.cli.progress import progress_bar
     from jaxsim.core.errors import InputError
+    from jaxsim.experiment.build import open_trained
     from jaxsim.experiment.config_file import load_config
     from jaxsim.experiment.evaluate import evaluate, ranks_images
 
@@ -56,7 +72,13 @@ def run(options: argparse.Namespace) -> None:
             "--html: a page shows rankings of images, and this config only classifies. "
             "Leave --html away"
         )
-    result, sets = evaluate(config, options.data, bars=progress_bar)
+    result, sets = evaluate(
+        config,
+        options.data,
+        model=None if options.model is None else open_trained(options.model),
+        search=options.search,
+        bars=progress_bar,
+    )
     show_result(result, quiet=options.json == "-")
     if options.json:
         write_json(options.json, result.to_json())

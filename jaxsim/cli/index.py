@@ -10,6 +10,7 @@ a prepared TFDS data set as tfds:NAME:SPLIT.
 examples:
   jaxsim index ~/Photos --out photos.index
   jaxsim index shop.csv --out shop.index --model pooling=gem,size_px=320
+  jaxsim index ~/Photos --out photos.index --model runs/photos/model
   jaxsim index tfds:food101:train --out food.index --batch-size 64
 """
 
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     import sys
     import time
 
-    from jaxsim.cli.options import model_config
+    from jaxsim.cli.options import chosen_model
     from jaxsim.cli.output import skipped, write_json
     from jaxsim.cli.progress import progress_bar
     from jaxsim.data.sources import open_source
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
         options.out,
         records,
         source=_absolute(options.photos),
-        model=model_config(options.model),
+        model=chosen_model(options.model),
         rejects=unfollowed,
         batch_size=options.batch_size,
         bars=progress_bar,

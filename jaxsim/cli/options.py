@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import argparse
+from pathlib import Path
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.files import check_target
@@ -10,8 +11,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Declares --model and --batch-size."""
     parser.add_argument(
         "--model",
-        metavar="OPTIONS",
-        help="what describes the images, as option=value,option=value: backbone "
+        metavar="OPTIONS|DIR",
+        help="what describes the images: a trained model, the folder RUN/model of "
+        "`jaxsim train --out RUN`; or option=value,option=value: backbone "
         "(lite0, lite1, lite2, resnet50, resnet101, vgg16), pooling (spoc, gem, mac, "
         "rmac), whiten (none, regions, pca, learned), dim, size_px, scales (such as "
         "(1.0,0.7)), weights (packaged, or a .pth, .safetensors or .npz file). "
@@ -23,12 +25,17 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def model_config(text: str | None):
-    """Returns the config that --model describes, None if it was not given."""
+def chosen_model(text: str | None):
+    """Returns what --model names: a config, a trained model, or None if not given."""
+    from jaxsim.experiment.build import open_trained
     from jaxsim.experiment.config_file import parse_options
     from jaxsim.experiment.descriptors import descriptor_config
 
-    return None if text is None else parse_options(text, descriptor_config)
+    if text is None:
+        return None
+    if "=" in text and not Path(text).expanduser().exists():
+        return parse_options(text, descriptor_config)
+    return open_trained(Path(text))
 
 
 def json_file(text: str) -> str:

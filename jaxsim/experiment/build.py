@@ -11,7 +11,7 @@ from jaxsim.core.errors import IndexFormatError, InputError
 from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.records import Record
 from jaxsim.experiment.construct import construct
-from jaxsim.experiment.model_spec import ModelSpec
+from jaxsim.experiment.model_spec import RANDOM, ModelSpec
 from jaxsim.experiment.serialisation import config_from_json, config_to_json
 from jaxsim.nn.backbones.fold import fold_batch_norm
 from jaxsim.nn.backbones.pretrained import load_pretrained, pretrained_file
@@ -23,7 +23,13 @@ from jaxsim.pipeline.fit_whitening import (
     fit_region_whitening,
     with_whitening,
 )
-from jaxsim.pipeline.model import CONFIG_FILE, ImageModel, load_variables
+from jaxsim.pipeline.model import (
+    CONFIG_FILE,
+    MAKE_AGAIN,
+    PARAMETERS_FILE,
+    ImageModel,
+    load_variables,
+)
 
 
 def build_model(
@@ -43,9 +49,15 @@ def build_model(
 
     Raises:
       WeightsError: the weights cannot be read or do not fit.
-      InputError: the model whitens but there is nothing to fit on, or too little.
+      InputError: the model whitens but there is nothing to fit on, or too little; or
+        its weights are random.
     """
     spec = construct(config)
+    if spec.weights == RANDOM:
+        raise InputError(
+            "this model is trained from nothing, so that it has no weights of its own. "
+            "Train it by `jaxsim train CONFIG --out RUN` and give --model RUN/model"
+        )
     backbone = spec.network.backbone
     file = pretrained_file(backbone, spec.weights)
     variables = fold_batch_norm(
@@ -82,8 +94,7 @@ def load_model(folder: Path) -> ImageModel:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise IndexFormatError(
-            f"the model description {path} cannot be read ({error}). Build "
-            "the index again into a new folder"
+            f"the model description {path} cannot be read ({error}). {MAKE_AGAIN}"
         ) from error
     spec = _build_spec(config_from_json(text, source=str(path)), path)
     return ImageModel(
@@ -95,18 +106,37 @@ def load_model(folder: Path) -> ImageModel:
     )
 
 
+def open_trained(folder: Path) -> ImageModel:
+    """Loads the model that a training run left in its folder.
+
+    Args:
+      folder: RUN/model.
+
+    Raises:
+      InputError: there is no model.
+      IndexFormatError: it is damaged, or of another version.
+    """
+    folder = folder.expanduser()
+    if not (folder / PARAMETERS_FILE).is_file():
+        inside = folder / "model"
+        found = f", such as {inside}" if (inside / PARAMETERS_FILE).is_file() else ""
+        raise InputError(
+            f"there is no model in '{folder}'. Give the folder model/ that `jaxsim "
+            f"train` leaves at the end of a run{found}"
+        )
+    return load_model(folder)
+
+
 def _build_spec(config: fdl.Config, path: Path) -> ModelSpec:
     try:
         spec = construct(config)
     except (TypeError, ValueError, InputError) as error:
         raise IndexFormatError(
-            f"the model description {path} cannot be used ({error}). Build the index "
-            "again into a new folder"
+            f"the model description {path} cannot be used ({error}). {MAKE_AGAIN}"
         ) from error
     if not isinstance(spec, ModelSpec):
         raise IndexFormatError(
-            f"{path} describes a {type(spec).__name__} instead of a model. Build the "
-            "index again into a new folder"
+            f"{path} describes a {type(spec).__name__} instead of a model. {MAKE_AGAIN}"
         )
     return spec
 

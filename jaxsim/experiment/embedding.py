@@ -15,6 +15,7 @@ from jaxsim.experiment.indexing import default_model, fit_sample
 from jaxsim.experiment.model_spec import ModelSpec
 from jaxsim.pipeline.descriptor_file import check_suffix, write_descriptors
 from jaxsim.pipeline.embed import CompiledShapes, Embedder
+from jaxsim.pipeline.model import ImageModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ def embed_images(
     out: Path,
     records: Sequence[Record],
     *,
-    model: fdl.Config[ModelSpec] | None = None,
+    model: fdl.Config[ModelSpec] | ImageModel | None = None,
     rejects: Sequence[Reject] = (),
     batch_size: int = 16,
     bars: Bars = no_bars,
@@ -51,8 +52,8 @@ def embed_images(
       out: the file; see `jaxsim.pipeline.descriptor_file.write_descriptors`. What
         cannot be used is listed beside it in OUT.rejects.csv.
       records: the images.
-      model: what describes them; by default `default_model`. Whitening is fitted on up
-        to 500 of the images, evenly spaced.
+      model: what describes them, to be built or finished; by default `default_model`.
+        Whitening is fitted on up to 500 of the images, evenly spaced.
       rejects: paths that never became records.
       batch_size: images per program run.
       bars: shows progress.
@@ -62,9 +63,14 @@ def embed_images(
     """
     check_suffix(out)
     shapes: CompiledShapes = set()
-    config = model or default_model(len(records))
-    built = build_model(config, fit_sample(records), bars=bars, compiled_shapes=shapes)
-    embedder = Embedder(built, batch_size=batch_size, compiled_shapes=shapes)
+    if not isinstance(model, ImageModel):
+        model = build_model(
+            model or default_model(len(records)),
+            fit_sample(records),
+            bars=bars,
+            compiled_shapes=shapes,
+        )
+    embedder = Embedder(model, batch_size=batch_size, compiled_shapes=shapes)
     with bars("embed", len(records)) as progress:
         embedding = embedder.embed(records, progress)
     left_out = (*rejects, *embedding.rejects)
@@ -79,10 +85,10 @@ def embed_images(
             f"none of the {len(records)} images can be used; see {listed} for the "
             "reasons"
         )
-    write_descriptors(out, embedding, records, fingerprint=built.fingerprint)
+    write_descriptors(out, embedding, records, fingerprint=model.fingerprint)
     return EmbedReport(
         images=int(embedding.found.sum()),
-        dimension=built.dimension,
+        dimension=model.dimension,
         rejects=left_out,
         rejects_file=listed,
         compilations=len(shapes),

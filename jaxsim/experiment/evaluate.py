@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import fiddle as fdl
@@ -10,6 +12,7 @@ import numpy as np
 from jaxsim.core.environment import device_name, versions
 from jaxsim.core.errors import InputError
 from jaxsim.core.progress import Bars, no_bars
+from jaxsim.core.ranking import Comparison
 from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.data.rejects import Reject
 from jaxsim.evaluation.classification import evaluate_classification
@@ -17,22 +20,40 @@ from jaxsim.evaluation.protocols.base import Protocol, queries_of
 from jaxsim.evaluation.result import EvaluationResult, SetResult
 from jaxsim.evaluation.runner import evaluate_set
 from jaxsim.experiment.build import build_model
+from jaxsim.experiment.collection import Collection
 from jaxsim.experiment.construct import construct
 from jaxsim.experiment.experiments import ClassificationExperiment, RetrievalExperiment
+from jaxsim.experiment.indexing import fit_sample
+from jaxsim.experiment.training_experiment import TrainingExperiment
+from jaxsim.experiment.training_model import whitening_layers
 from jaxsim.pipeline.embed import CompiledShapes, Embedder, Embedding
 from jaxsim.pipeline.model import ImageModel
-from jaxsim.pipeline.rank import rank_all
+from jaxsim.pipeline.rank import Search, complete_rankings
+
+_COMPARISONS = {
+    "cosine": "inner product of unit vectors",
+    "distance": "Euclidean distance; scores are minus its square",
+}
+_SEARCHES = {"exact": "exact", "faiss": "faiss, flat index"}
 
 
 def evaluate(
-    config: fdl.Config, root: Path, *, bars: Bars = no_bars
+    config: fdl.Config,
+    root: Path,
+    *,
+    model: ImageModel | None = None,
+    search: Search = "exact",
+    bars: Bars = no_bars,
 ) -> tuple[EvaluationResult, list[RetrievalSet]]:
     """Measures what a config describes on some data.
 
     Args:
-      config: of a `RetrievalExperiment` or a `ClassificationExperiment`.
+      config: of a `RetrievalExperiment` or a `ClassificationExperiment`; or of a
+        `TrainingExperiment`, for what it measures before training.
       root: what the experiment's `data` takes: the folder of a data set, or for some
         a manifest or "tfds:NAME:SPLIT".
+      model: measured instead of the config's own, such as one that was trained.
+      search: who ranks the images.
       bars: shows progress.
 
     Returns:
@@ -42,42 +63,88 @@ def evaluate(
     Raises:
       InputError: files are missing, or the data does not fit the protocol.
       WeightsError: the weights cannot be read or do not fit.
+      MissingExtraError: faiss is asked for and not installed.
     """
-    experiment = construct(config)
-    if isinstance(experiment, ClassificationExperiment):
-        return _classify(experiment, config, root, bars)
-    if not isinstance(experiment, RetrievalExperiment):
-        raise InputError(
-            f"the config describes a {type(experiment).__name__}; what can be "
-            "evaluated is a RetrievalExperiment or a ClassificationExperiment, such as "
-            "that of configs/folder.py"
-        )
+    if fdl.get_callable(config) is ClassificationExperiment:
+        if model is not None:
+            raise InputError(
+                "this config classifies, and a model of descriptors cannot. Measure it "
+                "by a config that ranks images, such as configs/folder.py"
+            )
+        return _classify(construct(config), config, root, bars)
+    config = _retrieval_config(config)
+    experiment: RetrievalExperiment = construct(config)
     sets = experiment.data(root)
-    fit = experiment.fit_data
+    if not sets:
+        raise InputError(
+            f"'{root}' has nothing to measure: this config measures the test part of "
+            "data that has a train and a test part. Add one, or use configs/folder.py"
+        )
     shapes: CompiledShapes = set()
-    model = build_model(
-        config.model,
-        None if fit is None else fit(root),
-        bars=bars,
-        compiled_shapes=shapes,
-    )
+    if model is None:
+        fit = experiment.fit_data
+        whitens = bool(whitening_layers(experiment.model.network))
+        model = build_model(
+            config.model,
+            fit(root) if fit and whitens else None,
+            bars=bars,
+            compiled_shapes=shapes,
+        )
     embedder = Embedder(model, compiled_shapes=shapes)
+    collection = Collection(sets)
     started = time.perf_counter()
-    collection = _Collection(embedder, sets, bars)
+    with bars("embed", len(collection.records)) as progress:
+        embedding = embedder.embed(collection.records, progress)
     seconds = time.perf_counter() - started
-    protocol = experiment.protocol
+    outcomes = [
+        judge(
+            data,
+            experiment.protocol,
+            partial(collection.part, embedding),
+            bars,
+            comparison=model.comparison,
+            search=search,
+        )
+        for data in sets
+    ]
     result = evaluation_result(
-        [judge(data, protocol, collection.of, bars) for data in sets],
+        outcomes,
         model=model,
         source=str(root),
-        images=int(collection.embedding.found.sum()),
-        rejects=[
-            *(reject for data in sets for reject in data.rejects),
-            *collection.embedding.rejects,
-        ],
-        timings=_timings(embedder, collection.embedding, seconds),
+        images=int(embedding.found.sum()),
+        rejects=[*(r for data in sets for r in data.rejects), *embedding.rejects],
+        timings=_timings(embedder, embedding, seconds),
     )
     return result, sets
+
+
+def _retrieval_config(config: fdl.Config) -> fdl.Config[RetrievalExperiment]:
+    """Returns the config, or what a training config measures as one of its own."""
+    kind = fdl.get_callable(config)
+    if kind is RetrievalExperiment:
+        return config
+    if kind is not TrainingExperiment:
+        raise InputError(
+            f"the config describes a {kind.__name__}; what can be evaluated is a "
+            "RetrievalExperiment or a ClassificationExperiment, such as that of "
+            "configs/folder.py, or a TrainingExperiment"
+        )
+    if config.measure is None:
+        raise InputError("the config trains and measures nothing; give it a measure")
+    return fdl.Config(
+        RetrievalExperiment,
+        model=config.model,
+        data=config.measure.data,
+        protocol=config.measure.protocol,
+        fit_data=fdl.Partial(_sample_of, images=config.data),
+    )
+
+
+def _sample_of(
+    root: Path, *, images: Callable[[Path], Sequence[Record]]
+) -> list[Record]:
+    """Returns the images that training would fit whitening on."""
+    return fit_sample(images(root))
 
 
 def ranks_images(config: fdl.Config) -> bool:
@@ -85,57 +152,35 @@ def ranks_images(config: fdl.Config) -> bool:
     return fdl.get_callable(config) is not ClassificationExperiment
 
 
-class _Collection:
-    """Descriptors of all images of some sets, each image described once."""
-
-    def __init__(self, embedder: Embedder, sets: Sequence[RetrievalSet], bars: Bars):
-        records = {
-            (record.name, record.box): record
-            for data in sets
-            for record in [*data.database, *(data.queries or ())]
-        }
-        self._rows = {key: row for row, key in enumerate(records)}
-        unique = list(records.values())
-        with bars("embed", len(unique)) as progress:
-            self.embedding = embedder.embed(unique, progress)
-
-    def of(self, records: Sequence[Record]) -> Embedding:
-        """Returns the descriptors of some of the images."""
-        rows = [self._rows[record.name, record.box] for record in records]
-        return Embedding(
-            vectors=self.embedding.vectors[rows],
-            found=self.embedding.found[rows],
-            rejects=(),
-        )
-
-
 def judge(
     data: RetrievalSet,
     protocol: Protocol,
     embedding_of: Callable[[Sequence[Record]], Embedding],
     bars: Bars,
+    *,
+    comparison: Comparison = "cosine",
+    search: Search = "exact",
 ) -> SetResult:
-    """Ranks and judges one retrieval set by cosine similarity.
+    """Ranks and judges one retrieval set.
 
     Args:
       data: the queries and the database.
       protocol: which results are right, and what is measured.
       embedding_of: gives the descriptors of the database and of the queries.
       bars: shows progress.
+      comparison: of the model that made the descriptors.
+      search: who ranks.
+
+    Raises:
+      MissingExtraError: faiss is asked for and not installed.
     """
     database = embedding_of(data.database)
     queries = database if data.queries is None else embedding_of(data.queries)
-
-    def rank(rows):
-        return rank_all(
-            queries.vectors[rows],
-            database.vectors,
-            queries_found=queries.found[rows],
-            database_found=database.found,
-        )
-
+    rank = complete_rankings(queries, database, comparison=comparison, search=search)
     with bars(f"evaluate {data.name}", len(queries_of(data)), "queries") as progress:
-        return evaluate_set(data, protocol, rank, progress=progress)
+        outcome = evaluate_set(data, protocol, rank, progress=progress)
+    ranked_by = {"comparison": _COMPARISONS[comparison], "search": _SEARCHES[search]}
+    return replace(outcome, protocol=outcome.protocol | ranked_by)
 
 
 def _classify(

@@ -48,7 +48,7 @@ def index_images(
     records: Sequence[Record],
     *,
     source: str,
-    model: fdl.Config[ModelSpec] | None = None,
+    model: fdl.Config[ModelSpec] | ImageModel | None = None,
     fit_records: Sequence[Record] | None = None,
     rejects: Sequence[Reject] = (),
     batch_size: int = 16,
@@ -60,8 +60,8 @@ def index_images(
       path: folder of the index.
       records: the collection as it is now.
       source: where the collection is.
-      model: what describes images; by default the index's own, or for a new index
-        `default_model`.
+      model: what describes images, to be built or finished; by default the index's own,
+        or for a new index `default_model`.
       fit_records: images that the whitening of a new index is fitted on, once; by
         default up to 500 of the collection, evenly spaced.
       rejects: paths that never became records.
@@ -69,7 +69,8 @@ def index_images(
       bars: shows progress.
 
     Raises:
-      InputError: the images cannot be used, or the index was made by another model.
+      InputError: the images cannot be used, the index was made by another model, or
+        this model's descriptors are no unit vectors.
       IndexFormatError: the index is damaged.
     """
     folder = path / MODEL_FOLDER
@@ -78,6 +79,7 @@ def index_images(
         if not (path / MANIFEST).exists() or not len(IndexStore.open(path)):
             (path / MANIFEST).unlink(missing_ok=True)
             fresh = _build(model, records, fit_records, bars, shapes)
+            _require_unit_vectors(fresh)
             fresh.save(folder)
             IndexStore.create(
                 path,
@@ -86,7 +88,7 @@ def index_images(
                 info={"source": source},
             )
         elif model is not None:
-            _refuse_other_model(folder / CONFIG_FILE, model)
+            _refuse_other_model(path, model)
 
     def open_embedder() -> Embedder:
         opened = fresh or _model_of(path)
@@ -102,11 +104,12 @@ def open_engine(path: Path, *, batch_size: int = 16) -> SearchEngine:
 
     Raises:
       IndexFormatError: there is no index, it is damaged, or its model is.
+      InputError: its model's descriptors are no unit vectors.
     """
     store = IndexStore.open(path)
-    return SearchEngine(
-        store, Embedder(load_model(path / MODEL_FOLDER), batch_size=batch_size)
-    )
+    model = load_model(path / MODEL_FOLDER)
+    _require_unit_vectors(model)
+    return SearchEngine(store, Embedder(model, batch_size=batch_size))
 
 
 def verify_index(path: Path) -> IndexStore:
@@ -121,8 +124,17 @@ def verify_index(path: Path) -> IndexStore:
     return store
 
 
+def _require_unit_vectors(model: ImageModel) -> None:
+    if model.comparison != "cosine":
+        raise InputError(
+            "this model's descriptors are no unit vectors: they are compared by "
+            "Euclidean distance, and an index searches by cosine. Measure the model by "
+            "`jaxsim evaluate`, or train one with --set model.network.unit=True"
+        )
+
+
 def _build(
-    model: fdl.Config[ModelSpec] | None,
+    model: fdl.Config[ModelSpec] | ImageModel | None,
     records: Sequence[Record],
     fit_records: Sequence[Record] | None,
     bars: Bars,
@@ -133,6 +145,8 @@ def _build(
     The default model's whitening is left away if the images do not allow it: if most
     of them are copies of each other, or broken.
     """
+    if isinstance(model, ImageModel):
+        return model
     sample = fit_records or fit_sample(records)
     if model is not None:
         return build_model(model, sample, bars=bars, compiled_shapes=shapes)
@@ -151,12 +165,15 @@ def _model_of(path: Path) -> ImageModel:
     return model
 
 
-def _refuse_other_model(stored: Path, wanted: fdl.Config[ModelSpec]) -> None:
-    if stored.exists() and stored.read_text(errors="replace") == config_to_json(
-        folded_config(wanted)
-    ):
-        return
-    raise InputError(
-        f"the index {stored.parent.parent} was made by another model than the one "
-        "asked for; leave --model away to add to it, or choose another --out"
-    )
+def _refuse_other_model(path: Path, wanted: fdl.Config[ModelSpec] | ImageModel) -> None:
+    if isinstance(wanted, ImageModel):
+        same = IndexStore.open(path).manifest.fingerprint == wanted.fingerprint
+    else:
+        stored = path / MODEL_FOLDER / CONFIG_FILE
+        text = config_to_json(folded_config(wanted))
+        same = stored.exists() and stored.read_text(errors="replace") == text
+    if not same:
+        raise InputError(
+            f"the index {path} was made by another model than the one asked for; leave "
+            "--model away to add to it, or choose another --out"
+        )

@@ -69,6 +69,7 @@ class Measurer:
                     self._protocol,
                     lambda records: self._collection.part(embedding, records),
                     self._bars,
+                    comparison=model.comparison,
                 )
                 for data in self.sets
             ],

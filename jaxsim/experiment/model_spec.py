@@ -28,7 +28,8 @@ class ModelSpec:
         from images of equal label. Region whitening is always fitted by PCA.
 
     Raises:
-      InputError: scales are empty or not positive.
+      InputError: scales are empty or not positive; or descriptors that are no unit
+        vectors are to be whitened, or combined over scales.
     """
 
     network: Descriptor | ImageClassifier
@@ -40,3 +41,10 @@ class ModelSpec:
     def __post_init__(self):
         if not self.scales or min(self.scales) <= 0:
             raise InputError(f"scales={self.scales}: give at least one, all positive")
+        if not getattr(self.network, "unit", True) and (
+            len(self.scales) > 1 or getattr(self.network, "whiten_dim", None)
+        ):
+            raise InputError(
+                "unit=False keeps the lengths of descriptors, which several scales or "
+                "whitening would not. Use one scale and no whitening, or unit=True"
+            )

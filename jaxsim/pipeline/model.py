@@ -23,6 +23,7 @@ from jaxsim.nn.descriptor import Descriptor
 
 CONFIG_FILE = "config.json"
 PARAMETERS_FILE = "parameters.npz"
+MAKE_AGAIN = "Make the index, or train the model, again into a new folder"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +121,5 @@ def load_variables(folder: Path) -> dict:
             return unflatten_dict({k: stored[k] for k in stored.files}, sep="/")
     except _UNREADABLE as error:
         raise IndexFormatError(
-            f"the model's parameters {path} cannot be read ({error}). Build the index "
-            "again into a new folder"
+            f"the model's parameters {path} cannot be read ({error}). {MAKE_AGAIN}"
         ) from error

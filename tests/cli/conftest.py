@@ -28,6 +28,7 @@ def jaxsim(capfd):
     """Runs the command; returns (exit code, standard output, standard error)."""
 
     def run(*words):
+        capfd.readouterr()  # what fixtures printed
         code = main([str(word) for word in words])
         return code, *capfd.readouterr()
 
