@@ -3,7 +3,8 @@
 Command:  jaxsim evaluate configs/folder.py --data DIR
 Data:     DIR/LABEL/*.jpg, or DIR/{train,test}/LABEL/*.jpg, where test images query
           training images; a .csv manifest with the columns path, label and perhaps
-          split; or tfds:NAME:SPLIT. Labels of one image are only ever wrong answers
+          split (or another column, label_column=NAME); or tfds:NAME:SPLIT. Labels of
+          one image are only ever wrong answers
 Note:     whitening is fitted on the train part of data that has train and test parts,
           and else on the collection itself, the images that are ranked
 """
@@ -27,6 +28,7 @@ def get_config(
     whiten: WhitenName = "none",
     dim: int = 512,
     size_px: int = 480,
+    label_column: str | None = None,
 ) -> fdl.Config[RetrievalExperiment]:
     """Returns the experiment; whitening is fitted on train/ or on the collection."""
     return fdl.Config(
@@ -38,7 +40,7 @@ def get_config(
             dim=dim,
             size_px=size_px,
         ),
-        data=fdl.Partial(labelled.load),
+        data=fdl.Partial(labelled.load, label_column=label_column),
         protocol=fdl.Config(SameLabel),
-        fit_data=fdl.Partial(labelled.training_images),
+        fit_data=fdl.Partial(labelled.training_images, label_column=label_column),
     )

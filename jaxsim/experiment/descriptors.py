@@ -6,11 +6,13 @@ import fiddle as fdl
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.preprocess import Preprocessing
-from jaxsim.experiment.model_spec import PACKAGED, ModelSpec
+from jaxsim.experiment.model_spec import PACKAGED, RANDOM, ModelSpec
+from jaxsim.nn.backbones.convnet import ConvNet
 from jaxsim.nn.backbones.efficientnet_lite import EfficientNetLite
 from jaxsim.nn.backbones.resnet import ResNet
 from jaxsim.nn.backbones.vgg import VGG16
 from jaxsim.nn.descriptor import Descriptor
+from jaxsim.nn.heads import FullyConnected
 from jaxsim.nn.pooling import Gem, Mac, Rmac, Spoc
 
 BackboneName = Literal["lite0", "lite1", "lite2", "resnet50", "resnet101", "vgg16"]
@@ -82,4 +84,33 @@ def descriptor_config(
         weights=weights,
         scales=scales,
         whitening="learned" if whiten == "learned" else "pca",
+    )
+
+
+def small_network_config(
+    *, dim: int = 10, size_px: int = 64, final_activation: bool = False
+) -> fdl.Config[ModelSpec]:
+    """Returns the config of a small network to be trained from nothing.
+
+    Two convolutions and three dense layers on squashed images; its descriptors are no
+    unit vectors and are compared by Euclidean distance.
+
+    Args:
+      dim: size of the descriptor.
+      size_px: side of the squashed images.
+      final_activation: a ReLU after the last layer, whose descriptors can collapse.
+    """
+    return fdl.Config(
+        ModelSpec,
+        network=fdl.Config(
+            Descriptor,
+            backbone=fdl.Config(ConvNet),
+            pooling=fdl.Config(
+                FullyConnected, dims=(256, 256, dim), final_activation=final_activation
+            ),
+            unit=False,
+            **IMAGENET_PIXELS,
+        ),
+        preprocessing=fdl.Config(Preprocessing, size_px=size_px, resize="square"),
+        weights=RANDOM,
     )

@@ -13,8 +13,10 @@ from PIL import Image
 
 
 def labelled(root: Path) -> None:
-    for name in ("cup/1", "cup/2", "hat/1", "hat/2", "only/1"):
-        save(root / f"{name}.jpg", thing=name.split("/")[0])
+    for thing in ("cup", "hat", "bag"):
+        for name in (f"train/{thing}/1", f"train/{thing}/2", f"test/{thing}/3"):
+            save(root / f"{name}.jpg", thing=thing)
+    save(root / "train/only/1.jpg", thing="only")
 
 
 def grocery(root: Path) -> None:

@@ -22,6 +22,13 @@ from jaxsim.nn.backbones.convnet import ConvNet
 from tests.configs.layouts import LAYOUTS, OPTIONS
 
 SIZE_PX = 64
+SMALL_BATCHES = {
+    "num_labels": 3,
+    "per_label": 8,
+    "batch_size": 24,
+    "pairs": 8,
+    "triplets": 8,
+}
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
@@ -66,13 +73,13 @@ def run_training(config: fdl.Config, root: Path) -> None:
     if hasattr(config.model.network.pooling, "whiten_dim"):
         config.model.network.pooling.whiten_dim = 4
     # Whatever the sampler, its batches split over the devices, and into triplets.
-    for name, value in (("num_labels", 3), ("per_label", 8), ("batch_size", 24)):
+    for name, value in SMALL_BATCHES.items():
         if name in inspect.signature(fdl.get_callable(config.sampler)).parameters:
             setattr(config.sampler, name, value)
     config.steps = 2
     run = train(config, root, root / "run")
     assert run.steps == 2 and run.stopped_by is None
-    assert run.after is None or all(0 <= v <= 1 for v in run.after.metrics.values())
+    assert run.after and all(0 <= v <= 1 for v in run.after.metrics.values())
     stored = load_model(root / "run" / "model")
     assert stored.fingerprint == run.model.fingerprint
 

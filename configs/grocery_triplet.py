@@ -1,0 +1,60 @@
+"""Grocery Store: metric learning by batch-hard triplets, on classes never seen.
+
+Command:  jaxsim train configs/grocery_triplet.py --data DIR --out RUN
+Data:     DIR/images.csv and the photos it lists
+Note:     trained on the classes below 41 of all splits; images of the others query each
+          other. The setting in which PyTorch Metric Learning 2.9 went from a MAP@R of
+          .313 to .564 and from a recall@1 of .958 to .972
+"""
+
+import fiddle as fdl
+
+from jaxsim.data.augment import no_augmentation
+from jaxsim.data.datasets import grocery
+from jaxsim.data.samplers import PK
+from jaxsim.evaluation.protocols.same_label import SameLabel
+from jaxsim.experiment.descriptors import BackboneName, PoolingName, descriptor_config
+from jaxsim.experiment.training_experiment import RetrievalMeasure, TrainingExperiment
+from jaxsim.training.loop import Every
+from jaxsim.training.objectives.criteria import TripletCriterion
+from jaxsim.training.objectives.descriptor import DescriptorObjective
+from jaxsim.training.optim import adam
+
+
+def get_config(
+    steps: int = 300,
+    backbone: BackboneName = "lite0",
+    pooling: PoolingName = "gem",
+    size_px: int = 192,
+    rate: float = 1e-4,
+    margin: float = 0.2,
+) -> fdl.Config[TrainingExperiment]:
+    """Returns the experiment: squashed images, as they are; frozen batch norm."""
+    model = descriptor_config(backbone=backbone, pooling=pooling, size_px=size_px)
+    model.preprocessing.resize = "square"
+    return fdl.Config(
+        TrainingExperiment,
+        model=model,
+        objective=fdl.Partial(
+            DescriptorObjective,
+            criterion=fdl.Config(
+                TripletCriterion,
+                miner="batch_hard",
+                margin=margin,
+                average="violating",
+            ),
+        ),
+        data=fdl.Partial(grocery.train, split=None),
+        sampler=fdl.Partial(PK, num_labels=8, per_label=4),
+        transform=fdl.Config(no_augmentation, preprocessing=model.preprocessing),
+        optimiser=fdl.Partial(adam),
+        learning_rate=rate,
+        steps=steps,
+        measure=fdl.Config(
+            RetrievalMeasure,
+            data=fdl.Partial(grocery.unseen),
+            protocol=fdl.Config(SameLabel),
+            main="unseen/map@r",
+        ),
+        every=fdl.Config(Every, evaluate=100, checkpoint=100),
+    )
