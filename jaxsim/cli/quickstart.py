@@ -1,7 +1,8 @@
 """Run the whole of jaxsim once, on photographs that come with its dependencies.
 
-Makes the photo_views data set, embeds and indexes its test images, measures how well
-views of one thing find each other, and writes a report page.
+Makes the photo_views data set, fine-tunes a descriptor on its training photographs,
+measures how well views of one thing find each other on the others, before and after,
+indexes them, and writes a report page. Interrupted, the same command goes on.
 
 examples:
   jaxsim quickstart --out runs/quickstart
@@ -20,19 +21,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs all stages and says where the results are."""
-    from jaxsim.cli.evaluate import show_result
     from jaxsim.cli.output import write_json
     from jaxsim.cli.progress import progress_bar
+    from jaxsim.cli.train import (
+        before_and_after,
+        run_numbers,
+        show_stop,
+        write_run_page,
+    )
+    from jaxsim.cli.training_bar import training_bar
     from jaxsim.experiment.quickstart import quickstart
-    from jaxsim.report.evaluation_page import evaluation_page
-    from jaxsim.report.page import write_page
 
-    result, sets = quickstart(options.out, bars=progress_bar)
-    report, numbers = options.out / "report.html", options.out / "result.json"
-    write_page(report, evaluation_page(result, sets, title="Quickstart: photo_views"))
-    write_json(str(numbers), result.to_json())
-    show_result(result)
-    print(f"report:  {report}\nnumbers: {numbers}\nindex:   {options.out / 'index'}")
+    out = options.out
+    with training_bar() as bar:
+        result = quickstart(out, listeners=[bar], bars=progress_bar)
+    if result.stopped_by:
+        show_stop(result)
+        return
+    page = write_run_page(out / "run", result, title="Quickstart: photo_views")
+    numbers = out / "result.json"
+    write_json(str(numbers), run_numbers(result))
+    print(before_and_after(result))
+    print(
+        f"report:  {page}\nnumbers: {numbers}\nmodel:   {out / 'run' / 'model'}\n"
+        f"index:   {out / 'index'}"
+    )
     print(
         "now your photos: jaxsim index PHOTOS --out photos.index && "
         "jaxsim search photos.index QUERY.jpg --html answer.html"

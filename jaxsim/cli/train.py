@@ -63,12 +63,12 @@ def run(options: argparse.Namespace) -> None:
             config, root, options.out, listeners=listeners, bars=progress_bar
         )
     if result.stopped_by:
-        _show_stop(result)
+        show_stop(result)
     else:
         _show(options, result)
 
 
-def _show_stop(result) -> None:
+def show_stop(result) -> None:
     """Says how to go on."""
     import sys
 
