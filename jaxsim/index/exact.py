@@ -108,20 +108,22 @@ class ExactIndex:
         padding = min(_next_power_of_two(count), BLOCK_QUERIES) - count
         asked = jax.device_put(np.pad(queries, ((0, padding), (0, 0))))
         best = empty_topk(len(asked), k)
+        before = jnp.zeros((0, len(asked))), np.int32(0), None
         with self._lock:
             for turn, block in enumerate(self._blocks):
-                key = (turn % 2, len(asked), len(block.padded))
+                key = (turn % 2, len(block.padded), len(asked))
                 spare = self._spare.pop(key, None)
-                scores = jnp.zeros(key[1:]) if spare is None else spare
-                scores = _score(scores, asked, block.padded)
+                memory = jnp.zeros(key[1:]) if spare is None else spare
                 waited_for = best
-                best = _extend(best, scores, np.int32(block.first), block.live)
+                scores, best = _step(memory, asked, block.padded, best, *before)
+                before = scores, np.int32(block.first), block.live
                 self._spare[key] = scores
                 jax.block_until_ready(waited_for)
+            best = extend_topk(best, *before)
             self._spare = {
                 key: scores
                 for key, scores in self._spare.items()
-                if key[1] == len(asked)
+                if key[2] == len(asked)
             }
         return tuple(np.asarray(part)[:count] for part in best)
 
@@ -188,12 +190,15 @@ class ExactIndex:
 
 
 @partial(jax.jit, donate_argnums=0, keep_unused=True)
-def _score(memory, queries, rows):
-    """Writes the scores of a block over `memory`, which has their shape."""
-    return inner_product(queries, rows)
+def _step(memory, queries, rows, best, scores_before, first_before, live_before):
+    """Writes the scores of a block over `memory`, and selects from those before it.
 
-
-_extend = jax.jit(extend_topk)
+    One program for both, since XLA:CPU runs parts of a program that do not wait for
+    each other at once, but one program after the other: while all cores multiply, one
+    of them selects now and then.
+    """
+    best = extend_topk(best, scores_before, first_before, live_before)
+    return inner_product(rows, queries), best
 
 
 def _parts(count: int, largest: int) -> Iterator[slice]:

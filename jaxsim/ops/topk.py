@@ -1,63 +1,26 @@
-"""Exact top-k search in memory set by a block, never by queries times database."""
+"""The k largest scores of a database seen in blocks, exactly.
+
+Scores of a block stand as [rows, queries]: so the product reads the rows where they
+lie, which on CPU is faster than packing them.
+"""
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.experimental.layout import Layout, with_layout_constraint
 from jaxtyping import Array, Bool, Float32, Int32
 
 from jaxsim.core.ranking import MISSING_ID
 
 TopK = tuple[Float32[Array, "Q _K"], Int32[Array, "Q _K"]]
 
-_GROUP = 16
+_GROUP = 8
 
 
-def topk(
-    scores: Float32[Array, "Q N"], k: int, live: Bool[Array, " N"] | None = None
-) -> TopK:
-    """Returns the k largest scores of each row; equal scores by rising position.
-
-    Args:
-      scores: float32 [Q, N] without NaN.
-      k: 1 <= k <= N.
-      live: bool [N], False for positions to skip; None takes all.
-
-    Returns:
-      Scores float32 [Q, k] and positions int32 [Q, k]; score -inf where fewer than k
-      are live.
-    """
-    candidates, positions = _candidates(scores, k, live)
-    best, at = jax.lax.top_k(candidates, k)
-    return best, jnp.take_along_axis(positions, at, axis=1)
-
-
-def _candidates(scores: Array, k: int, live: Array | None) -> tuple[Array, Array]:
-    """Returns scores and positions that hold the k best, by rising position.
-
-    Wide rows are cut into groups of neighbours. The k groups of largest maxima hold
-    all answers: that is exact, and sorting only their members is several times faster
-    on CPU than sorting whole rows. Groups are put back in order of position, since
-    `lax.top_k` settles ties by place.
-    """
-    rows, width = scores.shape
-    groups = width // _GROUP
-    if width % _GROUP or groups < 4 * k:
-        return _masked(scores, live), jnp.tile(jnp.arange(width), (rows, 1))
-    scores = scores.reshape(rows, groups, _GROUP)
-    # Masking the maxima and the few candidates spares a masked copy of all scores.
-    live = None if live is None else live.reshape(groups, _GROUP)
-    maxima = _masked(scores, live).max(axis=-1)
-    chosen = jnp.sort(jax.lax.top_k(maxima, k)[1], axis=-1)
-    candidates = jnp.take_along_axis(scores, chosen[..., None], axis=1)
-    candidates = _masked(candidates, None if live is None else live[chosen])
-    positions = chosen[..., None] * _GROUP + jnp.arange(_GROUP)[None, None]
-    return candidates.reshape(rows, -1), positions.reshape(rows, -1)
-
-
-def _masked(scores: Array, live: Array | None) -> Array:
-    if live is None:
-        return scores
-    live = live.reshape((1,) * (scores.ndim - live.ndim) + live.shape)
-    return jnp.where(live, scores, -jnp.inf)
+def empty_topk(queries: int, k: int) -> TopK:
+    """Returns k missing results for each query: score -inf, id -1."""
+    shape = (queries, k)
+    return jnp.full(shape, -jnp.inf), jnp.full(shape, MISSING_ID, jnp.int32)
 
 
 def merge_topk(lower: TopK, higher: TopK, k: int) -> TopK:
@@ -74,27 +37,67 @@ def merge_topk(lower: TopK, higher: TopK, k: int) -> TopK:
     return scores, jnp.take_along_axis(ids, at, axis=1)
 
 
-def empty_topk(queries: int, k: int) -> TopK:
-    """Returns k missing results for each query: score -inf, id -1."""
-    shape = (queries, k)
-    return jnp.full(shape, -jnp.inf), jnp.full(shape, MISSING_ID, jnp.int32)
-
-
+@jax.jit
 def extend_topk(
     best: TopK,
-    scores: Float32[Array, "Q B"],
+    scores: Float32[Array, "B Q"],
     first_id: Int32[Array, ""] | int,
     live: Bool[Array, " B"] | None = None,
 ) -> TopK:
     """Returns the best of `best` and one more block of the database.
 
     Args:
-      best: the k best so far, of rows before `first_id`.
-      scores: float32 [Q, B] of the block's rows.
+      best: the k best so far, of rows before `first_id`, sorted.
+      scores: float32 [B, Q] of the block's rows, without NaN.
       first_id: id of the block's first row.
       live: bool [B], False for rows to skip; None takes all.
     """
     k = best[0].shape[1]
-    found, positions = _candidates(scores, min(k, scores.shape[1]), live)
+    if live is not None:
+        scores = jnp.where(live[:, None], scores, -jnp.inf)
+    found, positions = _candidates(scores, k, best[0][:, -1:])
     ids = jnp.where(jnp.isneginf(found), MISSING_ID, positions + first_id)
     return merge_topk(best, (found, ids), k)
+
+
+def _candidates(scores: Array, k: int, floor: Array) -> tuple[Array, Array]:
+    """Returns scores and positions that hold the k best of each column above a floor.
+
+    They are [Q, C], by rising position; -inf stands in place of scores not wanted. The
+    fewer are wanted, the faster `lax.top_k` is on CPU, where it pays for each score
+    that enters its list. Neighbouring rows make a group: the k groups of largest
+    maxima hold all answers, and their members below the least of these maxima are
+    none.
+    """
+    rows, queries = scores.shape
+    groups = rows // _GROUP
+    if rows % _GROUP or groups < 4 * k:
+        wanted = jnp.where(scores > floor.T, scores, -jnp.inf)
+        return _by_rows(wanted).T, jnp.tile(jnp.arange(rows), (queries, 1))
+    maxima = _by_rows(_maxima(scores.reshape(groups, _GROUP, queries)))
+    candidates, positions = _candidates(maxima, k, floor)
+    found, at = jax.lax.top_k(candidates, k)
+    chosen = jnp.take_along_axis(positions, at, axis=1)
+    # In order of position again, since `lax.top_k` settles ties by place.
+    chosen = jnp.sort(jnp.where(jnp.isneginf(found), groups, chosen), axis=1)
+    positions = chosen[..., None] * _GROUP + jnp.arange(_GROUP)[None, None]
+    positions = positions.reshape(queries, -1)
+    inside = positions < rows
+    column = jnp.arange(queries)[:, None]
+    members = scores.at[jnp.where(inside, positions, 0), column].get(
+        mode="promise_in_bounds"
+    )
+    least = found.min(axis=1, keepdims=True)
+    wanted = inside & (members > floor) & (members >= least)
+    return jnp.where(wanted, members, -jnp.inf), positions
+
+
+def _maxima(grouped: Array) -> Array:
+    """Returns the largest of each group; XLA:CPU is slower at the usual maximum."""
+    lowest = np.float32(-np.inf)
+    return jax.lax.reduce(grouped, lowest, lambda a, b: jnp.where(a > b, a, b), (1,))
+
+
+def _by_rows(scores: Array) -> Array:
+    """Keeps XLA:CPU from computing them in the order of a transpose, far slower."""
+    return with_layout_constraint(scores, Layout((0, 1)))

@@ -51,9 +51,9 @@ def test_few_shapes_are_compiled():
         for queries in (5, 7, 8):
             vectors = whole_numbers((rows, 11), 0)
             ExactIndex(vectors).search(vectors[:1].repeat(queries, 0), 2)
-    before = exact._extend._cache_size()
+    before = exact._step._cache_size()
     ExactIndex(whole_numbers((200, 11), 0)).search(whole_numbers((6, 11), 0), 2)
-    assert exact._extend._cache_size() == before
+    assert exact._step._cache_size() == before
 
 
 def test_threads_may_search_at_once(small_blocks):
