@@ -8,7 +8,7 @@ Note:     10 numbers an image, compared by Euclidean distance, so that no index 
           them
 Source:   the second of three systems of a student report of the master M5 in Barcelona:
           one random pair an anchor, 128 pairs a batch, margin 1, Adam 1e-3 times 0.1
-          every 8 epochs. Its image size is not told; its ReLU on the descriptor
+          every 8 of 20 epochs. Its image size is not told; its ReLU on the descriptor
           (final_activation=True) can collapse it.
 """
 
@@ -51,7 +51,7 @@ def get_config(
         sampler=fdl.Partial(RandomPairs, pairs=pairs),
         transform=fdl.Config(no_augmentation, preprocessing=model.preprocessing),
         optimiser=fdl.Partial(adam),
-        learning_rate=fdl.Config(step_decay, 1e-3, every=Epochs(8)),
+        learning_rate=fdl.Config(step_decay, 1e-3, every=Epochs(0.4 * epochs)),
         steps=Epochs(epochs),
         measure=fdl.Config(
             RetrievalMeasure,
