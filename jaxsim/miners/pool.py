@@ -9,7 +9,6 @@ from jaxtyping import Array, Float, Int
 from jaxsim.core.errors import InputError
 from jaxsim.miners.triplets import Triplets
 from jaxsim.ops.distances import squared_distances
-from jaxsim.ops.topk import topk
 
 
 @partial(jax.jit, static_argnames=("hardest", "margin", "block_queries"))
@@ -58,8 +57,10 @@ def hardest_triplets(
         same = (labels == labels[query])[None]
         itself = (jnp.arange(len(labels)) == query)[None]
         members = min(hardest, len(labels))
-        far, positives = topk(jnp.where(same & ~itself, distances, -jnp.inf), members)
-        near, negatives = topk(jnp.where(same, -jnp.inf, -distances), members)
+        far, positives = jax.lax.top_k(
+            jnp.where(same & ~itself, distances, -jnp.inf), members
+        )
+        near, negatives = jax.lax.top_k(jnp.where(same, -jnp.inf, -distances), members)
         losses = (margin + far[0][:, None] + near[0][None]).ravel()
         losses = _pad(losses, max(hardest, members**2), -jnp.inf)
         largest, at = jax.lax.top_k(losses, hardest)
