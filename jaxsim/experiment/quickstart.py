@@ -21,7 +21,7 @@ from jaxsim.training.objectives.descriptor import DescriptorObjective
 from jaxsim.training.optim import adam
 from jaxsim.training.schedules import cosine
 
-STEPS = 60
+STEPS = 40
 SIZE_PX = 192
 
 
