@@ -14,6 +14,8 @@ examples:
 import argparse
 from pathlib import Path
 
+from jaxsim.cli.options import json_file
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
@@ -29,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=VALUE",
         help="change a field of the config, such as steps=50",
     )
-    parser.add_argument("--json", metavar="FILE", help="write the numbers; - prints")
+    parser.add_argument(
+        "--json", metavar="FILE", type=json_file, help="write the numbers; - prints"
+    )
     parser.add_argument(
         "--tensorboard", action="store_true", help="write RUN/tensorboard too"
     )
@@ -43,7 +47,6 @@ def run(options: argparse.Namespace) -> None:
     """
     from jaxsim.cli.progress import progress_bar
     from jaxsim.cli.training_bar import training_bar
-    from jaxsim.core.progress import no_bars
     from jaxsim.experiment.config_file import load_config
     from jaxsim.experiment.train import DATA_FOLDER, train
     from jaxsim.parallel import multihost
@@ -52,20 +55,21 @@ def run(options: argparse.Namespace) -> None:
     multihost.start()
     config = load_config(options.config, options.set)
     root = options.data or options.out / DATA_FOLDER
-    if not multihost.is_first_process():
-        train(config, root, options.out, bars=no_bars)
-        return
-    with training_bar() as bar:
-        listeners = [bar]
-        if options.tensorboard:
-            listeners.append(tensorboard(options.out / "tensorboard"))
-        result = train(
-            config, root, options.out, listeners=listeners, bars=progress_bar
-        )
+    with multihost.ending_at_once_on_errors():
+        if not multihost.is_first_process():
+            train(config, root, options.out)
+            return
+        with training_bar() as bar:
+            listeners = [bar]
+            if options.tensorboard:
+                listeners.append(tensorboard(options.out / "tensorboard"))
+            result = train(
+                config, root, options.out, listeners=listeners, bars=progress_bar
+            )
+        if not result.stopped_by:
+            _show(options, result)
     if result.stopped_by:
         show_stop(result)
-    else:
-        _show(options, result)
 
 
 def show_stop(result) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -120,7 +121,7 @@ def load_embedding(path: Path) -> Embedding:
             return Embedding(
                 vectors=stored["vectors"], found=stored["found"], rejects=()
             )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(
             f"cannot read the descriptors {path} ({error}); remove the run's folder "
             "and train again"

@@ -357,6 +357,7 @@ class _Run:
         )
         if self.measurer is None or stopped_by or not is_first_process():
             return result
+        self.describe_before(state)
         if not (self.out / AFTER).exists():
             save_embedding(self.out / AFTER, self.measurer.embed(model))
         before, after = (load_embedding(self.out / name) for name in (BEFORE, AFTER))

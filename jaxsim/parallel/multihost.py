@@ -1,6 +1,10 @@
 """Several processes that train one model."""
 
+import atexit
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -8,11 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from jaxsim.core.errors import InputError
+from jaxsim.core.errors import InputError, JaxsimError
 from jaxsim.parallel.mesh import batch_sharding, replicated
 
 ADDRESS = "JAX_COORDINATOR_ADDRESS"
 AUTO = "auto"
+
+# At the end the others wait for the first process, which still makes the report.
+WAIT_AT_END_S = 3600
 
 
 def start() -> None:
@@ -34,14 +41,15 @@ def start() -> None:
         if address == AUTO:
             # JAX would take the word for an address.
             del os.environ[ADDRESS]
-            jax.distributed.initialize()
+            jax.distributed.initialize(shutdown_timeout_seconds=WAIT_AT_END_S)
         else:
             jax.distributed.initialize(
                 address,
                 int(os.environ["JAX_NUM_PROCESSES"]),
                 int(os.environ["JAX_PROCESS_ID"]),
+                shutdown_timeout_seconds=WAIT_AT_END_S,
             )
-    except (KeyError, ValueError, RuntimeError) as error:
+    except (LookupError, ValueError, RuntimeError) as error:
         raise InputError(
             f"cannot join the processes at {address}: {error}. Set JAX_NUM_PROCESSES "
             "and JAX_PROCESS_ID in every process, and a reachable host:port"
@@ -51,6 +59,30 @@ def start() -> None:
 def is_first_process() -> bool:
     """Whether this process writes files and speaks to the user."""
     return jax.process_index() == 0
+
+
+@contextmanager
+def ending_at_once_on_errors() -> Iterator[None]:
+    """Lets an error end this process without a meeting of all processes.
+
+    JAX makes a process that exits wait until all do. Here the others wait for this one
+    in the middle of a step, and end when its connections are closed.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if jax.process_count() > 1:
+            # Handlers run from the last to the first, so JAX's is not reached.
+            atexit.register(_exit_at_once, error)
+        raise
+
+
+def _exit_at_once(error: BaseException) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The codes of `jaxsim.cli.main`, which are lost here.
+    kinds = (JaxsimError, 2), (KeyboardInterrupt, 130), (BaseException, 1)
+    os._exit(next(code for kind, code in kinds if isinstance(error, kind)))
 
 
 def put_batch(arrays: dict[str, np.ndarray], sharding: NamedSharding) -> dict:
