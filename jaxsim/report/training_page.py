@@ -114,6 +114,9 @@ def training_page(
         or `max_bytes` is too small even for a page without pictures.
     """
     require_comparable(before, after, sets)
+    if before is not None and metric_names(history, evaluation=True):
+        start = {f"{EVALUATION}{name}": value for name, value in before.metrics.items()}
+        history = [{"step": 0, "time_s": 0.0, **start}, *history]
     context = {
         "title": title,
         "facts": facts,

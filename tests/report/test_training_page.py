@@ -78,7 +78,7 @@ def test_everything_known_stands_on_the_page(make):
         "configs/a.py",
         "Trained to step 40",
         "loss last 0.025",
-        "best 0.5 at step 20",
+        "best 0.5 at step 0",
         "best 1 at step 10",
         "last 3, lower is better",
         "0.5000.750+0.250Mean of what is <averaged>.",
