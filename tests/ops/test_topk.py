@@ -62,14 +62,15 @@ def test_wide_blocks_agree_with_a_sort(rows, high, live_frac):
     assert (ids[:, found:] == -1).all()
 
 
-def test_scores_that_fall_or_rise_are_ranked_alike():
-    ramp = jnp.arange(8192.0)
-    scores = jnp.stack([ramp, -ramp, ramp % 64, -(ramp // 64)], axis=1)
-    best = extend_topk(empty_topk(4, 70), scores, 0)
-    best = extend_topk(best, scores, 8192)
-    expected = ranked(np.concatenate([scores, scores]).T, 70)
-    np.testing.assert_array_equal(best[0], expected[0])
-    np.testing.assert_array_equal(best[1], expected[1])
+def test_ties_are_ordered_by_id_inside_and_between_groups():
+    ramp = np.arange(8192.0, dtype=np.float32)
+    noise = np.random.default_rng(0).standard_normal((8192, 3), np.float32)
+    scores = np.column_stack([ramp, -ramp, ramp % 64, -(ramp // 64), noise.round(1)])
+    both = np.concatenate([scores, scores[::-1]])
+    expected, rows = ranked(both.T, 200)
+    found, ids = search(np.eye(7, dtype=np.float32), both, 200, block_rows=8192)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(ids, rows)
 
 
 def test_deleted_rows_are_never_found():
