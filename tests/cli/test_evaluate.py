@@ -32,8 +32,9 @@ def test_images_left_out_are_listed_everywhere(photos, tmp_path, jaxsim):
     assert "Images left out" in page.read_text() and "empty file" in page.read_text()
 
 
-def evaluated(jaxsim, config, data):
-    code, output, errors = jaxsim("evaluate", config, "--data", data, "--json", "-")
+def evaluated(jaxsim, config, data, *words):
+    words = ("evaluate", config, "--data", data, "--json", "-", *words)
+    code, output, errors = jaxsim(*words)
     assert code == 0, errors
     return json.loads(output)
 
@@ -53,17 +54,32 @@ def files(photos):
     return sorted(photos.rglob("*.jpg"))
 
 
-def test_whitening_is_fitted_on_the_training_part(photos, jaxsim):
+def into_parts(photos):
+    """Moves one image of each label into test/, the others into train/."""
     for path in files(photos):
         part = "test" if path.name == "0.jpg" else "train"
         target = photos / part / path.parent.name / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
+
+
+def test_whitening_is_fitted_on_the_training_part(photos, jaxsim):
+    into_parts(photos)
     found = evaluated(jaxsim, f"{FOLDER},pooling=spoc,whiten=pca,dim=2", photos)
     assert found["metrics"]["test/map"] == 1
     assert found["model"]["dimension"] == "2"
     # One shape of images: a program fits the whitening, another describes.
     assert found["timings"]["compilations"] == 2
+
+
+def test_a_config_that_trains_is_measured_before_training(photos, jaxsim):
+    into_parts(photos)
+    config = f"{CONFIGS / 'folder_triplet.py'}:size_px=64,pooling=spoc"
+    whiten = ("--set", "model.network.whiten_dim=2")
+    found = evaluated(jaxsim, config, photos, *whiten)
+    same = evaluated(jaxsim, f"{FOLDER},pooling=spoc,whiten=pca,dim=2", photos)
+    assert found["metrics"] == same["metrics"]
+    assert found["model"] == same["model"]
 
 
 @pytest.mark.parametrize(
