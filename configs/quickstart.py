@@ -11,6 +11,8 @@ from jaxsim.experiment.quickstart import SIZE_PX, STEPS, training_config
 from jaxsim.experiment.training_experiment import TrainingExperiment
 
 
-def get_config(steps: int = STEPS, size_px: int = SIZE_PX) -> fdl.Config[TrainingExperiment]:
+def get_config(
+    steps: int = STEPS, size_px: int = SIZE_PX
+) -> fdl.Config[TrainingExperiment]:
     """Returns the experiment; whitening starts from the training photographs."""
     return training_config(steps=steps, size_px=size_px)
