@@ -289,6 +289,8 @@ def test_closing_early_stops_threads_and_closes_the_source():
 UNFINISHED = """
 import io, signal, sys, time
 from PIL import Image
+# Tests that run in the background of a shell inherit that Ctrl-C is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from jaxsim.data.loader import batches, prefetch_to_device
 from jaxsim.data.preprocess import Preprocessing
 from jaxsim.data.records import Record

@@ -280,8 +280,10 @@ def test_closing_early_stops_the_threads():
 
 
 UNFINISHED = """
-import io, sys, time
+import io, signal, sys, time
 from PIL import Image
+# Tests that run in the background of a shell inherit that Ctrl-C is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from jaxsim.data.augment import Augmentation
 from jaxsim.data.loader import prefetch_to_device
 from jaxsim.data.preprocess import Preprocessing
