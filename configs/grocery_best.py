@@ -61,7 +61,7 @@ def get_config(
         average_decay=average_decay,
         measure=fdl.Config(
             RetrievalMeasure,
-            data=fdl.Partial(grocery.load),
+            data=fdl.Partial(grocery.unseen),
             protocol=fdl.Config(SameLabel),
             main="unseen/map@r",
         ),

@@ -23,6 +23,8 @@ MOST_LINES = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the action's options."""
+    from jaxsim.cli.options import json_file
+
     parser.add_argument("source", type=Path, metavar="SOURCE", help="what to check")
     parser.add_argument(
         "--threshold",
@@ -32,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "that were cropped or scaled strongly reach only 0.9, as do some different "
         "photos of one thing)",
     )
-    parser.add_argument("--json", metavar="FILE", help="write all of it; - prints")
+    parser.add_argument(
+        "--json", type=json_file, metavar="FILE", help="write all of it; - prints"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

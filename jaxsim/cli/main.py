@@ -15,7 +15,7 @@ from jaxsim.core.environment import usable_cores
 from jaxsim.core.errors import JaxsimError
 
 _COMMANDS = {
-    "quickstart": "make a small data set, embed, index, evaluate and report",
+    "quickstart": "make a small data set, train on it, index, measure and report",
     "index": "embed a folder of photos and make it searchable",
     "search": "find the photos of an index most similar to a query",
     "verify": "check that an index is as it was written",

@@ -4,6 +4,8 @@ The command line turns every `JaxsimError` into one message and exit code 2; any
 exception is a defect of jaxsim and keeps its traceback.
 """
 
+import typing
+
 
 class JaxsimError(Exception):
     """An error that says what was given, what was expected and how to fix it."""
@@ -11,6 +13,19 @@ class JaxsimError(Exception):
 
 class InputError(JaxsimError):
     """Files, arguments or arrays given by the user cannot be used."""
+
+
+def require_choice(name: str, value: object, choices: object) -> None:
+    """Raises InputError unless a value is one of those of a `Literal`.
+
+    Args:
+      name: of the option.
+      value: what was given.
+      choices: such as `Literal["all", "rows"]`.
+    """
+    known = typing.get_args(choices)
+    if value not in known:
+        raise InputError(f"{name}={value!r}: expected one of {', '.join(known)}")
 
 
 class WeightsError(JaxsimError):

@@ -10,7 +10,7 @@ import numpy as np
 from jaxsim.core.errors import InputError
 from jaxsim.core.files import atomic_write
 from jaxsim.core.progress import Bars
-from jaxsim.data.records import RetrievalSet
+from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.data.rejects import Reject
 from jaxsim.evaluation.protocols.base import Protocol
 from jaxsim.evaluation.result import EvaluationResult
@@ -45,6 +45,11 @@ class Measurer:
         self._bars = bars
         self._collection = Collection(sets)
         self._embedder: Embedder | None = None
+
+    @property
+    def records(self) -> list[Record]:
+        """All images of the sets, each once."""
+        return self._collection.records
 
     def embed(self, model: ImageModel) -> Embedding:
         """Describes all images of the sets.

@@ -12,7 +12,6 @@ import numpy as np
 from jaxsim.checkpoint.manager import Checkpoints
 from jaxsim.core.environment import versions
 from jaxsim.core.errors import InputError
-from jaxsim.core.files import atomic_write
 from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.data.training import TrainingBatches
@@ -26,6 +25,7 @@ from jaxsim.experiment.measure import (
     require_readable,
     save_embedding,
 )
+from jaxsim.experiment.run_folder import claim_folder
 from jaxsim.experiment.serialisation import config_to_json
 from jaxsim.experiment.training_experiment import TrainingExperiment
 from jaxsim.experiment.training_model import (
@@ -49,7 +49,6 @@ from jaxsim.training.optim import merge, split
 from jaxsim.training.state import TrainState
 from jaxsim.training.step import Recipe, check_batch_size, compile_step
 
-CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
 MODEL_FOLDER = "model"
 CHECKPOINTS_FOLDER = "checkpoints"
@@ -108,7 +107,7 @@ def train(
       WeightsError: the weights cannot be read or do not fit.
     """
     run = _Run(config, root, out, bars)
-    _keep_config(out, config)
+    claim_folder(out, config, run.collections())
     with Checkpoints(out / CHECKPOINTS_FOLDER) as checkpoints:
         # Now, because two runs would spoil metrics.jsonl before the first checkpoint.
         checkpoints.claim()
@@ -122,21 +121,6 @@ def train(
         ) as file:
             outcome = fit(run.loop(checkpoints, (file, *listeners)), state)
     return run.finish(outcome.state, outcome.stopped_by)
-
-
-def _keep_config(out: Path, config: fdl.Config) -> None:
-    """Writes the config, or raises InputError if the folder is of another one."""
-    path, text = out / CONFIG_FILE, config_to_json(config)
-    if not path.exists():
-        if is_first_process():
-            with atomic_write(path) as file:
-                file.write(text.encode())
-    elif path.read_text(errors="replace") != text:
-        raise InputError(
-            f"{out} holds a run of another config, or of this one with other options. "
-            f"Give the options it was started with, which are in {path}, or another "
-            "--out"
-        )
 
 
 def _training_images(config: fdl.Config, root: Path, out: Path) -> Sequence[Record]:
@@ -273,6 +257,11 @@ class _Run:
 
     def _state(self, variables: dict) -> TrainState:
         return self.recipe.start(variables, self.mining and self.mining.empty())
+
+    def collections(self) -> dict[str, Sequence[Record]]:
+        """Returns the images that the run must find again when it goes on."""
+        measured = self.measurer.records if self.measurer else []
+        return {"trained on": self.records, "measured on": measured}
 
     def loop(self, checkpoints: Checkpoints, listeners: Sequence[Listener]) -> Loop:
         """Returns what `fit` needs besides the state."""

@@ -1,5 +1,6 @@
 """What a training config describes."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +89,13 @@ class TrainingExperiment:
     def __post_init__(self):
         if self.steps < 1:
             raise InputError(f"steps={self.steps}: at least one is needed")
+        if self.micro_batch is not None and self.micro_batch < 1:
+            raise InputError(
+                f"micro_batch={self.micro_batch}: at least 1, or None for whole batches"
+            )
+        rate = self.learning_rate
+        if not callable(rate) and not 0 < rate < math.inf:
+            raise InputError(f"learning_rate={rate} is not above 0")
         decay = self.average_decay
         if decay is not None and not 0 < decay < 1:
             raise InputError(f"average_decay={decay} is not between 0 and 1")

@@ -24,6 +24,8 @@ from jaxsim.training.mining import PoolMining
 from jaxsim.training.state import TrainState
 from jaxsim.training.step import Step
 
+NAMED_IN_ERRORS = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class Every:
@@ -220,16 +222,18 @@ class _Watch:
 
     def _broken(self, step: int, ids: np.ndarray, name: str, value: float) -> str:
         kept = self._loop.checkpoints.latest()
-        names = [self._loop.records[i].name for i in ids.tolist()]
+        names = list(dict.fromkeys(self._loop.records[i].name for i in ids.tolist()))
+        shown = ", ".join(names[:NAMED_IN_ERRORS])
+        more = f" and {len(names) - NAMED_IN_ERRORS} more"
+        goes_on = (
+            "No checkpoint was kept yet, so the same command starts again"
+            if kept is None
+            else f"The last good checkpoint is that of step {kept}, from which the "
+            "same command goes on"
+        )
         return (
-            f"the {name} became {value} at step {step}, on the images "
-            f"{', '.join(names)}. "
-            + (
-                "No checkpoint was kept yet"
-                if kept is None
-                else f"The last good checkpoint is that of step {kept}"
-            )
-            + ". The same command goes on from the last checkpoint; if it meets this "
-            "again, lower the learning rate, clip gradients or look at those images, "
-            "and train into another --out"
+            f"the {name} became {value} at step {step}, on the images {shown}"
+            + (more if len(names) > NAMED_IN_ERRORS else "")
+            + f". {goes_on}; if it meets this again, lower the learning rate, clip "
+            "gradients or look at those images, and train into another --out"
         )

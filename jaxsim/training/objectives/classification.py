@@ -7,12 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxsim.core.errors import require_choice
 from jaxsim.losses.cross_entropy import cross_entropy
 from jaxsim.losses.margin_softmax import arcface_logits, cosface_logits
 from jaxsim.nn.descriptor import Descriptor
 from jaxsim.nn.heads import CosineLayer
 from jaxsim.training.objectives.base import Batch, Metrics, Objective
 
+Head = Literal["softmax", "arcface", "cosface"]
 # Of the papers: radians for ArcFace, a difference of cosines for CosFace.
 MARGINS = {"arcface": 0.5, "cosface": 0.35}
 
@@ -36,7 +38,7 @@ class ClassificationObjective(Objective):
     """
 
     network: Descriptor
-    head: Literal["softmax", "arcface", "cosface"] = "softmax"
+    head: Head = "softmax"
     scale: float = 64.0
     margin: float | None = None
     smoothing: float = 0.0
@@ -44,6 +46,7 @@ class ClassificationObjective(Objective):
 
     def setup(self):
         """Declares the layer of the labels."""
+        require_choice("head", self.head, Head)
         layer = nn.Dense if self.head == "softmax" else CosineLayer
         self.classifier = layer(self.num_labels)
 

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
-from jaxsim.core.errors import InputError
+from jaxsim.core.errors import InputError, require_choice
 from jaxsim.losses.average_precision import average_precision
 from jaxsim.losses.contrastive import contrastive
 from jaxsim.losses.mean import Mean
 from jaxsim.losses.multi_similarity import multi_similarity
-from jaxsim.losses.triplet import triplet
+from jaxsim.losses.triplet import Average, triplet
 from jaxsim.miners.all_triplets import all_triplets
 from jaxsim.miners.batch_hard import batch_hard
 from jaxsim.miners.distance_weighted import distance_weighted
@@ -25,6 +25,7 @@ from jaxsim.ops.pairs import pairs_of_labels
 
 Descriptors = Float[Array, "B D"]
 Labels = Int32[Array, " B"]
+PairsName = Literal["all", "rows"]
 MinerName = Literal["all", "batch_hard", "semi_hard", "distance_weighted", "rows"]
 
 
@@ -46,8 +47,12 @@ class TripletCriterion:
     miner: MinerName = "batch_hard"
     margin: float | None = 0.2
     squared: bool = False
-    average: Literal["all", "violating"] = "all"
+    average: Average = "all"
     scale: float = 1.0
+
+    def __post_init__(self):
+        require_choice("miner", self.miner, MinerName)
+        require_choice("average", self.average, Average)
 
     def __call__(
         self, descriptors: Descriptors, labels: Labels, *, key: jax.Array
@@ -81,7 +86,7 @@ class TripletCriterion:
                 return semi_hard
             case "rows":
                 return row_triplets
-            case _:
+            case "distance_weighted":
                 return partial(distance_weighted, key=key, dimension=dimension)
 
 
@@ -98,7 +103,10 @@ class ContrastiveCriterion:
     """
 
     margin: float = 1.0
-    pairs: Literal["all", "rows"] = "rows"
+    pairs: PairsName = "rows"
+
+    def __post_init__(self):
+        require_choice("pairs", self.pairs, PairsName)
 
     def __call__(
         self, descriptors: Descriptors, labels: Labels, *, key: jax.Array

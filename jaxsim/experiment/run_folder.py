@@ -1,0 +1,74 @@
+"""What makes a folder the run of one config on one collection."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import fiddle as fdl
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.files import atomic_write, content_hash
+from jaxsim.data.records import Record
+from jaxsim.experiment.serialisation import config_to_json
+from jaxsim.parallel.multihost import is_first_process
+
+CONFIG_FILE = "config.json"
+DATA_FILE = "data.json"
+
+
+def claim_folder(
+    out: Path, config: fdl.Config, collections: dict[str, Sequence[Record]]
+) -> None:
+    """Writes what the run is made of, or refuses a folder of another run.
+
+    Args:
+      out: folder of the run.
+      config: of the training.
+      collections: the images it is trained on and measured on, by what they are for.
+
+    Raises:
+      InputError: the folder is of another config, or its images have changed.
+    """
+    text = config_to_json(config)
+    if _differs(out / CONFIG_FILE, text):
+        raise InputError(
+            f"{out} holds a run of another config, or of this one with other options. "
+            f"Give the options it was started with, which are in {out / CONFIG_FILE}, "
+            "or another --out"
+        )
+    data = json.dumps({k: identity(v) for k, v in collections.items()}, indent=2)
+    if _differs(out / DATA_FILE, data):
+        raise InputError(
+            f"the images of the run in {out} have changed: files were added, removed, "
+            "relabelled or replaced, or --data names another folder. Put them back as "
+            "they were, or give another --out to train on the new ones"
+        )
+    if is_first_process():
+        for name, content in ((CONFIG_FILE, text), (DATA_FILE, data)):
+            if not (out / name).exists():
+                with atomic_write(out / name) as file:
+                    file.write(content.encode())
+
+
+def identity(records: Sequence[Record]) -> dict[str, int | str]:
+    """Returns the number of images and a hash of names, labels, boxes and file sizes.
+
+    Times are left out, so that a copy of the data elsewhere is the same data.
+    """
+    rows = [[r.name, r.label, r.box, _size_bytes(r)] for r in records]
+    return {"images": len(rows), "hash": content_hash(json.dumps(rows).encode())}
+
+
+def _size_bytes(record: Record) -> int | None:
+    """Returns the size of a file; None if there is none to look at."""
+    if not isinstance(record.content, Path):
+        return None
+    try:
+        return os.stat(record.content).st_size
+    except OSError:
+        return None
+
+
+def _differs(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(errors="replace") != text

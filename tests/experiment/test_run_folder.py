@@ -1,0 +1,60 @@
+"""A run's folder belongs to one config and one collection."""
+
+import fiddle as fdl
+import pytest
+
+from jaxsim.core.errors import InputError
+from jaxsim.data.preprocess import Preprocessing
+from jaxsim.data.records import Record
+from jaxsim.experiment.run_folder import claim_folder, identity
+
+
+def config(size_px=64):
+    return fdl.Config(Preprocessing, size_px=size_px)
+
+
+def files(folder, **sizes):
+    folder.mkdir(exist_ok=True)
+    records = []
+    for name, size in sizes.items():
+        (folder / name).write_bytes(b"x" * size)
+        records.append(Record(name=name, content=folder / name, label="l"))
+    return records
+
+
+def test_the_same_config_and_images_are_let_in_again(tmp_path):
+    records = files(tmp_path / "a", one=3, two=4)
+    claim_folder(tmp_path / "run", config(), {"trained on": records})
+    # A copy elsewhere is the same data.
+    records = files(tmp_path / "b", one=3, two=4)
+    claim_folder(tmp_path / "run", config(), {"trained on": records})
+
+
+def test_another_config_is_refused(tmp_path):
+    records = files(tmp_path / "a", one=3)
+    claim_folder(tmp_path / "run", config(), {"trained on": records})
+    with pytest.raises(InputError, match="another config"):
+        claim_folder(tmp_path / "run", config(size_px=32), {"trained on": records})
+
+
+@pytest.mark.parametrize("change", ["added", "relabelled", "replaced", "gone"])
+def test_changed_images_are_refused(tmp_path, change):
+    records = files(tmp_path / "a", one=3, two=4)
+    claim_folder(tmp_path / "run", config(), {"measured on": records})
+    changed = {
+        "added": [*records, Record(name="three", content=tmp_path / "three")],
+        "relabelled": [Record(name="one", content=records[0].content), records[1]],
+        "replaced": files(tmp_path / "a", one=5, two=4),
+        "gone": records[:1],
+    }[change]
+    with pytest.raises(InputError, match="have changed"):
+        claim_folder(tmp_path / "run", config(), {"measured on": changed})
+
+
+def test_images_in_memory_are_known_by_name_and_label():
+    record = Record(
+        name="one", content=lambda: b"pixels", label="l", box=(0.0, 0.0, 1.0, 1.0)
+    )
+    other = Record(name="one", content=lambda: b"pixels", label="l")
+    assert identity([record]) != identity([other])
+    assert identity([record])["images"] == 1
