@@ -78,6 +78,9 @@ def ending_at_once_on_errors() -> Iterator[None]:
 
 
 def _exit_at_once(error: BaseException) -> None:
+    if isinstance(error, jax.errors.JaxRuntimeError):
+        text = "another process of the job may have failed first: see what it said"
+        print(text, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     # The codes of `jaxsim.cli.main`, which are lost here.

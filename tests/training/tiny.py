@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
+from jaxsim.data.augment import Augmentation
+from jaxsim.data.preprocess import Preprocessing
 from jaxsim.nn.backbones.layers import ConvNorm
 from jaxsim.nn.descriptor import Descriptor
 from jaxsim.nn.features import Features
@@ -63,6 +65,11 @@ def batch(rows: int = 16, labels: int = 4, seed: int = 0) -> dict[str, jax.Array
         "valid": jnp.asarray(valid),
         "labels": jnp.arange(rows, dtype=jnp.int32) // (rows // labels),
     }
+
+
+def transform() -> Augmentation:
+    """Returns random changes of images that are then 32 pixels long."""
+    return Augmentation(preprocessing=Preprocessing(size_px=32))
 
 
 def recipe(**options) -> Recipe:
