@@ -33,7 +33,8 @@ class Embedding:
     """Descriptors of a collection; row = position of the record.
 
     Attributes:
-      vectors: float32 [N, D], length 1; zeros where there is no image.
+      vectors: float32 [N, D], of length 1 unless the model compares by distance; zeros
+        where there is no image.
       found: bool [N], False for rejected images.
       rejects: the rejected images with their reasons.
     """
@@ -63,7 +64,7 @@ class Embedder:
     def describe(
         self, records: Sequence[Record], on_reject: Callable[[Reject], None]
     ) -> Iterator[tuple[Int64[np.ndarray, " b"], Float32[np.ndarray, "b D"]]]:
-        """Yields (ids, unit descriptors) as they are finished, in no fixed order.
+        """Yields (ids, descriptors) as they are finished, in no fixed order.
 
         Args:
           records: images; the position is the id.
