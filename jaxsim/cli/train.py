@@ -12,6 +12,7 @@ examples:
 """
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 
 from jaxsim.cli.options import json_file
@@ -59,10 +60,11 @@ def run(options: argparse.Namespace) -> None:
         if not multihost.is_first_process():
             train(config, root, options.out)
             return
-        with training_bar() as bar:
-            listeners = [bar]
+        with ExitStack() as stack:
+            listeners = [stack.enter_context(training_bar())]
             if options.tensorboard:
-                listeners.append(tensorboard(options.out / "tensorboard"))
+                events = tensorboard(options.out / "tensorboard")
+                listeners.append(stack.enter_context(events))
             result = train(
                 config, root, options.out, listeners=listeners, bars=progress_bar
             )

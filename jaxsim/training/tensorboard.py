@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jaxsim.core.errors import InputError, MissingExtraError
@@ -11,14 +13,18 @@ from jaxsim.training.log import Listener, Row
 FLUSH_EVERY_S = 10.0
 
 
-def tensorboard(folder: Path) -> Listener:
-    """Returns a listener that writes each number of a row into an event file.
+@contextmanager
+def tensorboard(folder: Path) -> Iterator[Listener]:
+    """Opens a listener that writes each number of a row into an event file.
 
     The file is made at the first row. It tells TensorBoard to forget what an earlier
     run in the folder wrote of later steps.
 
     Args:
       folder: gets the file; created.
+
+    Yields:
+      The listener. It raises InputError if it cannot write.
 
     Raises:
       MissingExtraError: tensorboardX is not installed.
@@ -62,4 +68,10 @@ def tensorboard(folder: Path) -> Listener:
                 "the same command again; it goes on from the last checkpoint"
             ) from error
 
-    return write
+    try:
+        yield write
+    finally:
+        if writer is not None:
+            # A full disk was an error when the row came; there is nothing to add.
+            with suppress(OSError):
+                writer.close()
