@@ -122,7 +122,7 @@ def load_embedding(path: Path) -> Embedding:
       InputError: the file is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return Embedding(
                 vectors=stored["vectors"], found=stored["found"], rejects=()
             )

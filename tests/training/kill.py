@@ -36,7 +36,8 @@ class Moment(NamedTuple):
       where: "row", "evaluation" when the row of that step has been written; "save" when
         the checkpoint of that step is being written; "model" before the model is
         written; or the name of a progress bar when it is opened. "disk" is full from
-        the row of that step on, and the run ends by itself.
+        the row of that step on, and the run ends by itself; so it does if it gets a
+        signal to "stop".
       step: see above.
     """
 
@@ -59,6 +60,7 @@ MOMENTS = (
 MOMENTS_OF_MINING = (
     Moment("describe the pool"),
     Moment("row", 7),  # goes on within a segment
+    Moment("stop", 7),
     Moment("describe the pool"),
     Moment("save", 10),
     Moment("row", 11),
@@ -83,6 +85,8 @@ def run(
         if (kind, row["step"]) == (where, step):
             time.sleep(0.5)  # a checkpoint before it is then on disk
             die()
+        if ("stop", row["step"]) == (where, step):
+            os.kill(os.getpid(), signal.SIGTERM)
         if ("disk", row["step"]) == (where, step):
             # As the kernel refuses to write: rows fit, arrays do not.
             resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
@@ -146,7 +150,7 @@ def chain(
     for i, moment in enumerate((*moments, None)):
         number = devices[min(i, len(devices) - 1)]
         code = in_child(partial(run, config, photos, out, moment, number))
-        expected = 0 if moment is None else 2 if moment.where == "disk" else -9
+        expected = {None: 0, "stop": 0, "disk": 2}.get(moment and moment.where, -9)
         assert code == expected, (out, moment, code)
 
 
