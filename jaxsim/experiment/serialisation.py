@@ -3,7 +3,7 @@
 import fiddle as fdl
 from fiddle.experimental import serialization
 
-from jaxsim.core.errors import IndexFormatError
+from jaxsim.core.errors import IndexFormatError, InputError
 
 _PACKAGES = ("jaxsim", "optax", "flax", "fiddle")
 _BUILTINS = ("bool", "dict", "float", "int", "list", "str", "tuple")
@@ -23,8 +23,19 @@ class _OnlyOurNames(serialization.PyrefPolicy):
 
 
 def config_to_json(config: fdl.Config) -> str:
-    """Returns the config as JSON."""
-    return serialization.dump_json(config)
+    """Returns the config as JSON.
+
+    Raises:
+      InputError: it holds what cannot be found again by the name of a module.
+    """
+    try:
+        return serialization.dump_json(config)
+    except serialization.UnserializableValueError as error:
+        raise InputError(
+            f"the config cannot be stored: {error} Functions and classes that a config "
+            "uses must be in a module that can be imported, not in the config file "
+            "itself"
+        ) from error
 
 
 def config_from_json(text: str, *, source: str) -> fdl.Config:

@@ -3,7 +3,7 @@
 import fiddle as fdl
 import pytest
 
-from jaxsim.core.errors import IndexFormatError
+from jaxsim.core.errors import IndexFormatError, InputError
 from jaxsim.experiment.descriptors import descriptor_config
 from jaxsim.experiment.serialisation import config_from_json, config_to_json
 
@@ -44,3 +44,9 @@ def test_damaged_text_is_refused(text):
 def test_a_name_that_this_version_lacks_is_refused():
     with pytest.raises(IndexFormatError, match="another version"):
         config_from_json(TEXT.replace('"Rmac"', '"Rmax"'), source="here")
+
+
+def test_a_function_of_the_config_file_itself_is_refused():
+    config = fdl.Partial(lambda root: root)
+    with pytest.raises(InputError, match="cannot be stored: .* can be imported"):
+        config_to_json(config)
