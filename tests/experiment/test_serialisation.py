@@ -47,6 +47,6 @@ def test_a_name_that_this_version_lacks_is_refused():
 
 
 def test_a_function_of_the_config_file_itself_is_refused():
-    config = fdl.Partial(lambda root: root)
+    config = fdl.Config(lambda root: root)
     with pytest.raises(InputError, match="cannot be stored: .* can be imported"):
         config_to_json(config)
