@@ -9,7 +9,7 @@ from contextlib import contextmanager
 def training_bar() -> Iterator[Callable[[Mapping], None]]:
     """Shows a bar on standard error while the block runs.
 
-    The first event of a run says how many steps there are, and starts the clock.
+    It appears with the first event of a run, which says how many steps there are.
 
     Yields:
       A listener to the rows of the run.
@@ -17,23 +17,33 @@ def training_bar() -> Iterator[Callable[[Mapping], None]]:
     from tqdm import tqdm
 
     every_s = 0.5 if sys.stderr.isatty() else 10.0
-    bar = tqdm(desc="train", unit=" steps", mininterval=every_s)
+    bar: tqdm | None = None
 
     def listen(row: Mapping) -> None:
-        if "loss" in row:
-            bar.initial = bar.initial or row["step"] - 1
-            shown = {"loss": f"{row['loss']:.4f}"}
-            bar.set_postfix(
-                shown | {"images/s": f"{row['images_per_s']:.0f}"}, refresh=False
+        nonlocal bar
+        if bar is None:
+            bar = tqdm(
+                desc="train",
+                initial=row["step"],
+                total=row.get("steps"),
+                unit=" steps",
+                mininterval=every_s,
             )
-            bar.update(row["step"] - bar.n)
-        else:
-            if "steps" in row:
-                bar.reset(total=int(row["steps"]))
+        if "loss" not in row:
             bar.write(_line(row), file=sys.stderr)
+            return
+        shown = {
+            "loss": f"{row['loss']:.4f}",
+            "images/s": f"{row['images_per_s']:.0f}",
+        }
+        bar.set_postfix(shown, refresh=False)
+        bar.update(row["step"] - bar.n)
 
-    with bar:
+    try:
         yield listen
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def _line(row: Mapping) -> str:

@@ -30,8 +30,8 @@ def config_to_json(config: fdl.Config) -> str:
     """
     try:
         return serialization.dump_json(config)
-    except serialization.UnserializableValueError as error:
-        what = str(error).split(";")[0]
+    except (serialization.UnserializableValueError, AttributeError) as error:
+        what = str(error).split(";")[0].splitlines()[0]
         raise InputError(
             f"the config cannot be stored: {what}. Functions and classes that a config "
             "uses must be in a module that can be imported, not in the config file "
