@@ -1,0 +1,66 @@
+"""One row per objective: what it minimises, and what may change its loss."""
+
+from dataclasses import dataclass
+
+from jaxsim.training.objectives.base import Objective
+from jaxsim.training.objectives.classification import ClassificationObjective
+from jaxsim.training.objectives.criteria import (
+    AveragePrecisionCriterion,
+    ContrastiveCriterion,
+    MultiSimilarityCriterion,
+    TripletCriterion,
+)
+from jaxsim.training.objectives.descriptor import Criterion, DescriptorObjective
+from tests.training import tiny
+
+LABELS = 4
+"""How many labels the batches of the tests have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveCase:
+    """An objective under test.
+
+    Attributes:
+      objective: around the network of `tests.training.tiny`.
+      rows: of the batch that belong together, such as 3 for triplets.
+      draws: whether it draws, so that the order of the batch may change the loss.
+      needs_matches: whether a batch without two images of one label teaches nothing.
+    """
+
+    objective: Objective
+    rows: int = 1
+    draws: bool = False
+    needs_matches: bool = True
+
+
+def _criterion(criterion: Criterion, **options) -> ObjectiveCase:
+    return ObjectiveCase(
+        objective=DescriptorObjective(tiny.network(), criterion), **options
+    )
+
+
+def _head(head: str) -> ObjectiveCase:
+    objective = ClassificationObjective(tiny.network(), head=head, num_labels=LABELS)
+    return ObjectiveCase(objective=objective, needs_matches=False)
+
+
+OBJECTIVES = {
+    "batch hard": _criterion(TripletCriterion(margin=0.5)),
+    "semi hard": _criterion(TripletCriterion(miner="semi_hard", squared=True)),
+    "all triplets": _criterion(TripletCriterion(miner="all", margin=None)),
+    "violating": _criterion(TripletCriterion(miner="all", average="violating")),
+    "distance weighted": _criterion(
+        TripletCriterion(miner="distance_weighted"), draws=True
+    ),
+    "rows of triplets": _criterion(
+        TripletCriterion(miner="rows", margin=0.5, scale=0.5), rows=3
+    ),
+    "all pairs": _criterion(ContrastiveCriterion(pairs="all"), needs_matches=False),
+    "rows of pairs": _criterion(ContrastiveCriterion(), rows=2, needs_matches=False),
+    "multi-similarity": _criterion(MultiSimilarityCriterion()),
+    "average precision": _criterion(AveragePrecisionCriterion()),
+    "softmax": _head("softmax"),
+    "arcface": _head("arcface"),
+    "cosface": _head("cosface"),
+}
