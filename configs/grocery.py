@@ -2,6 +2,10 @@
 
 Command:  jaxsim evaluate configs/grocery.py:pooling=spoc --data DIR
 Data:     DIR/images.csv and the photos it lists
+Hardware: 2 cores of an AMD EPYC (AVX-512), float32
+Time:     93 s of processor time, programs compiled before
+Expect:   test/map .469, test/recall@1 .959; unseen/map .479, unseen/recall@1 .962. With
+          pooling=gem, in the same order: .444 .953 .459 .958
 Note:     whitening is fitted on the train split, part of which is ranked in the set
           "unseen"; quote that set without whitening
 """

@@ -2,6 +2,9 @@
 
 Command:  jaxsim evaluate configs/imagenet_sample.py --data DIR
 Data:     DIR/labels.csv (path, class_index) and the photos it lists
+Hardware: 2 cores of an AMD EPYC (AVX-512), float32
+Time:     17 s of processor time, programs compiled before
+Expect:   imagenet_sample/top1 .870, imagenet_sample/top5 .970
 """
 
 from typing import Literal

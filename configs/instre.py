@@ -2,6 +2,9 @@
 
 Command:  jaxsim evaluate configs/instre.py:truth=gnd_instre.mat --data DIR
 Data:     the folders INSTRE-S1, INSTRE-S2 and INSTRE-M below DIR
+Hardware: not measured here, because the photos are not shipped
+Time:     not measured
+Expect:   not measured
 """
 
 import fiddle as fdl

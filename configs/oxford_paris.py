@@ -3,6 +3,9 @@
 Command:  jaxsim evaluate configs/oxford_paris.py:truth=GND.json --data DIR
           with revisited=True,truth=GND.pkl for ROxford5k and RParis6k
 Data:     the photos, DIR/*.jpg or DIR/jpg/*.jpg; ground truth as .json, .pkl or .mat
+Hardware: not measured here, because the photos are not shipped
+Time:     not measured
+Expect:   not measured
 """
 
 import fiddle as fdl

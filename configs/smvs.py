@@ -2,6 +2,12 @@
 
 Command:  jaxsim evaluate configs/smvs.py:pooling=rmac,whiten=regions --data DIR
 Data:     DIR/{landmarks,book_covers}/{query,reference}/X.jpg
+Hardware: 2 cores of an AMD EPYC (AVX-512), float32
+Time:     73 s of processor time, 47 s without whitening; programs compiled before
+Expect:   landmarks/map .742, landmarks/recall@1 .653; book_covers/map .677,
+          book_covers/recall@1 .614. With whiten=none, in the same order:
+          rmac .674 .584 .607 .495; spoc .567 .426 .514 .396;
+          gem .516 .376 .506 .416; mac .399 .277 .378 .277
 """
 
 from typing import Literal

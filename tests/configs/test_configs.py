@@ -1,5 +1,6 @@
 """Every config runs, made small: images are embedded and judged for real."""
 
+import ast
 import inspect
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ SMALL_BATCHES = {
     "pairs": 8,
     "triplets": 8,
 }
+STATED = ("Command", "Data", "Hardware", "Time", "Expect")
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
@@ -93,6 +95,13 @@ RUNS = {
 
 def config_files() -> list[Path]:
     return sorted(CONFIGS.glob("*.py"))
+
+
+@pytest.mark.parametrize("path", config_files(), ids=lambda path: path.stem)
+def test_every_config_says_what_to_expect(path):
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    for word in STATED if "Command:  jaxsim evaluate" in docstring else STATED[:2]:
+        assert f"\n{word}: " in docstring, f"{path.name} does not state its {word}"
 
 
 @pytest.mark.parametrize("path", config_files(), ids=lambda path: path.stem)
