@@ -8,8 +8,8 @@ Data:     DIR/LABEL/*.jpg, or DIR/{train,test}/LABEL/*.jpg, where test images qu
 Hardware: 2 cores of an AMD EPYC (AVX-512), float32
 Time:     118 s of processor time for the 5,125 train and test photos of the Grocery
           Store data set with pooling=spoc,size_px=224; programs compiled before
-Expect:   there, where a label is a folder such as Fruit/Apple/Golden-Delicious: test/map .356,
-          test/recall@1 .563
+Expect:   there, where a label is a folder such as Fruit/Apple/Golden-Delicious:
+          test/map .356, test/recall@1 .563
 Note:     whitening is fitted on the train part of data that has train and test parts,
           and else on the collection itself, the images that are ranked
 """
