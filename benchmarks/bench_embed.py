@@ -187,17 +187,27 @@ def jaxsim_embedding(case: Case, state_dict) -> tuple[Embed, float]:
 
 def jaxsim_descriptor(network: str, state_dict):
     """Returns the folded module and the variables that the twin's weights make."""
+    from jaxsim.nn.backbones.fold import fold_batch_norm
+    from jaxsim.parallel.precision import compute_dtype
+
+    module, variables = imported_descriptor(network, state_dict)
+    backbone = module.backbone
+    variables = fold_batch_norm(variables, epsilon=backbone.epsilon)
+    folded = backbone.clone(folded=True, dtype=compute_dtype())
+    return module.clone(backbone=folded), variables
+
+
+def imported_descriptor(network: str, state_dict):
+    """Returns the module and the variables that the twin's weights make."""
     import jax
     import jax.numpy as jnp
 
     from jaxsim.nn.backbones import efficientnet_lite_names, resnet_names
     from jaxsim.nn.backbones.efficientnet_lite import EfficientNetLite
-    from jaxsim.nn.backbones.fold import fold_batch_norm
     from jaxsim.nn.backbones.resnet import ResNet
     from jaxsim.nn.descriptor import Descriptor
     from jaxsim.nn.pooling import Spoc
     from jaxsim.nn.weights.import_weights import import_weights
-    from jaxsim.parallel.precision import compute_dtype
 
     if network == "lite0":
         backbone = EfficientNetLite("lite0")
@@ -214,9 +224,7 @@ def jaxsim_descriptor(network: str, state_dict):
     template = jax.eval_shape(module.init, jax.random.key(0), images)
     arrays = {name: tensor.numpy() for name, tensor in state_dict.items()}
     variables = import_weights(arrays, table, template, source="the PyTorch twin")
-    folded = backbone.clone(folded=True, dtype=compute_dtype())
-    variables = fold_batch_norm(variables, epsilon=backbone.epsilon)
-    return module.clone(backbone=folded), variables
+    return module, variables
 
 
 def torch_backbone(network: str):

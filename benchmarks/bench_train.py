@@ -1,0 +1,366 @@
+"""Images per second and memory of training steps, against PyTorch.
+
+Both train the same network from the same weights on the same pixels: normalised
+pixels, backbone, average pooling, unit length, the triplet loss of each image's hardest
+partners in the batch, and gradient descent with momentum. Batch norm keeps its
+statistics and trains scale and bias, as in fine-tuning; `--norm batch` trains with
+those of the batch.
+Steps take turns in one process; a ratio is the median over turns of PyTorch's seconds
+by jaxsim's. Before any timing the losses and the gradients are compared. Memory is the
+peak of a process that runs steps of one system only.
+
+On a CPU both compute in float32, PyTorch channels-last. On a GPU both compute in
+bfloat16, PyTorch with automatic mixed precision and torch.compile, and the share of the
+device's peak is reported too, from the operations that XLA counts.
+
+  python benchmarks/bench_train.py                  # about 5 minutes on 2 cores
+  python benchmarks/bench_train.py --quick --json train.json
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxsim.core.errors import InputError, MissingExtraError
+
+THREADS = len(os.sched_getaffinity(0))
+PAUSE_S = 0.3
+MARGIN = 0.2
+LEARNING_RATE = 1e-4
+MOMENTUM = 0.9
+PHOTOS_PER_LABEL = 4
+TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, the size of its square images, and how many make a batch."""
+
+    network: str
+    size_px: int
+    batch: int
+    norm: str = "frozen"
+
+    @property
+    def name(self) -> str:
+        """Prefix of the numbers measured in this case."""
+        live = "_batch_norm" if self.norm == "batch" else ""
+        return f"{self.network}_{self.size_px}{live}"
+
+    def images(self) -> np.ndarray:
+        """Pixels uint8 [B, H, W, 3]: noise over a pattern of each image's own."""
+        rng = np.random.default_rng(0)
+        pattern = rng.integers(0, 192, (self.batch, 4, 4, 3), np.uint8)
+        noise = rng.integers(0, 64, (self.batch, *(self.size_px,) * 2, 3), np.uint8)
+        return noise + pattern.repeat(self.size_px // 4, 1).repeat(self.size_px // 4, 2)
+
+    def labels(self) -> np.ndarray:
+        """Labels int32 [B] of equal frequency."""
+        return np.arange(self.batch, dtype=np.int32) // PHOTOS_PER_LABEL
+
+
+CPU_CASES = (Case("lite0", 224, batch=16), Case("resnet50", 224, batch=16))
+GPU_CASES = (Case("lite0", 224, batch=256), Case("resnet50", 224, batch=128))
+QUICK_CASES = (Case("lite0", 64, batch=8), Case("resnet50", 64, batch=8))
+
+
+class Trainer(NamedTuple):
+    """One system: a training step, and the first step's loss and gradients."""
+
+    step: Callable[[], None]
+    gradients: Callable[[], tuple[float, dict[str, np.ndarray]]]
+    flops: float
+
+
+def main() -> None:
+    options = parse_options()
+    platform = prepare()
+    if options.memory_of:
+        system, network, size_px, batch, norm = options.memory_of
+        case = Case(network, int(size_px), int(batch), norm)
+        print(peak_mib(system, case, platform))
+        return
+    cases, turns = (GPU_CASES if platform == "gpu" else CPU_CASES), options.turns
+    if options.quick:
+        cases, turns = QUICK_CASES, 2
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        print(f"{load:.1f} other processes were busy lately: do not trust the ratios")
+    metrics: dict[str, float] = {}
+    for case in cases:
+        if options.case and options.case != case.network:
+            continue
+        case = Case(case.network, case.size_px, case.batch, options.norm)
+        measured = measure(case, platform, turns)
+        for name, value in measured.items():
+            print(f"{name:44s} {value:12.4f}", flush=True)
+        metrics |= measured
+    if options.json:
+        from _report import write_report
+
+        settings = {
+            "turns": turns,
+            "threads": THREADS,
+            "batch": {case.name: case.batch for case in cases},
+            "load_average": load,
+        }
+        write_report(options.json, metrics, settings)
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small images, seconds")
+    parser.add_argument("--turns", type=int, default=15, help="of each system")
+    parser.add_argument("--case", help="only this network: lite0 or resnet50")
+    parser.add_argument(
+        "--norm", choices=("frozen", "batch"), default="frozen", help="of batch norm"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the numbers here")
+    parser.add_argument(
+        "--data", metavar="DIR", help="not needed here: the pixels are random"
+    )
+    parser.add_argument("--memory-of", nargs=5, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def prepare() -> str:
+    """Gives both systems all cores and returns the platform."""
+    try:
+        import torch
+    except ImportError as error:
+        raise SystemExit(str(MissingExtraError("torch", "bench"))) from error
+    # PyTorch needs a part of the GPU's memory too.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    import jax
+
+    # One stream of images for each core leaves nothing to synchronise between layers.
+    jax.config.update("jax_num_cpu_devices", int(os.environ.get("ND", THREADS)))
+    torch.set_num_threads(THREADS)
+    platform = jax.default_backend()
+    if platform == "gpu" and not torch.cuda.is_available():
+        raise SystemExit("JAX sees a GPU but this build of PyTorch does not")
+    return platform
+
+
+def measure(case: Case, platform: str, turns: int) -> dict[str, float]:
+    from bench_embed import peak_flops, torch_backbone
+
+    twin = torch_backbone(case.network)
+    ours = jaxsim_trainer(case, twin.state_dict())
+    theirs = torch_trainer(case, twin, platform)
+    loss, gradient = difference(ours.gradients(), theirs.gradients())
+    if not max(loss, gradient) < TOLERANCE:
+        raise InputError(
+            f"{case.name}: losses differ by {loss:.1e}, gradients by {gradient:.1e}"
+        )
+    seconds = take_turns(ours.step, theirs.step, turns)
+    rate = case.batch / np.median(seconds[:, 0])
+    metrics = {
+        f"{case.name}/images_per_s": rate,
+        f"{case.name}/torch_images_per_s": case.batch / np.median(seconds[:, 1]),
+        f"{case.name}/loss_difference": loss,
+        f"{case.name}/gradient_difference": gradient,
+        f"ratio/{case.name}": np.median(seconds[:, 1] / seconds[:, 0]),
+    }
+    peak = peak_flops()
+    if peak is not None:
+        metrics[f"{case.name}/share_of_peak"] = rate * ours.flops / case.batch / peak
+    for system, prefix in (("jaxsim", ""), ("torch", "torch_")):
+        metrics[f"{case.name}/{prefix}peak_mib"] = in_own_process(system, case)
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def difference(ours, theirs) -> tuple[float, float]:
+    """Relative differences of two losses and of all their gradients together."""
+    (loss, gradients), (their_loss, theirs) = ours, theirs
+    assert gradients.keys() == theirs.keys()
+    size = np.sqrt(sum(np.sum(theirs[name] ** 2) for name in theirs))
+    gap = np.sqrt(sum(np.sum((gradients[n] - theirs[n]) ** 2) for n in theirs))
+    return abs(loss - their_loss) / abs(their_loss), float(gap / size)
+
+
+def take_turns(ours, theirs, turns: int) -> np.ndarray:
+    """Returns seconds [turns, 2] of both; the first to go changes every turn."""
+    seconds = np.zeros((turns, 2))
+    for turn in range(turns):
+        order = ((0, ours), (1, theirs))
+        for column, step in order[:: 1 if turn % 2 else -1]:
+            # The other's threads spin for a while after their last work.
+            time.sleep(PAUSE_S)
+            step()
+            start = time.perf_counter()
+            step()
+            seconds[turn, column] = time.perf_counter() - start
+    return seconds
+
+
+def jaxsim_trainer(case: Case, state_dict) -> Trainer:
+    import jax
+    import jax.numpy as jnp
+    import optax
+    from bench_embed import imported_descriptor
+
+    from jaxsim.parallel.mesh import batch_sharding, make_mesh, replicated
+    from jaxsim.parallel.precision import compute_dtype
+
+    module, variables = imported_descriptor(case.network, state_dict)
+    module = module.clone(backbone=module.backbone.clone(norm=case.norm))
+    exact = module
+    module = module.clone(backbone=module.backbone.clone(dtype=compute_dtype()))
+    mesh = make_mesh()
+    everywhere, parts = replicated(mesh), batch_sharding(mesh)
+    batch = jax.device_put((case.images(), case.labels()), parts)
+    variables = jax.device_put(variables, everywhere)
+    optimiser = optax.sgd(LEARNING_RATE, MOMENTUM)
+
+    def loss(params, stats, batch, module):
+        images, labels = batch
+        vectors, updates = module.apply(
+            {"params": params, "batch_stats": stats},
+            images,
+            train=True,
+            mutable=["batch_stats"],
+        )
+        return triplet_loss(jnp, vectors, labels), {**stats, **updates}
+
+    def step(state, batch):
+        params, stats, moments = state
+        (value, updates), gradients = jax.value_and_grad(
+            lambda *args: loss(*args, module), has_aux=True
+        )(params, stats, batch)
+        updates = updates.get("batch_stats", stats)
+        moves, moments = optimiser.update(gradients, moments)
+        return (optax.apply_updates(params, moves), updates, moments), value
+
+    layouts = {"in_shardings": (everywhere, parts)}
+    program = jax.jit(step, donate_argnums=0, out_shardings=everywhere, **layouts)
+    params, stats = variables["params"], variables["batch_stats"]
+    state = (params, stats, optimiser.init(params))
+    flops = program.lower(state, batch).cost_analysis()["flops"]
+    state = jax.tree.map(jnp.copy, state)
+
+    def run() -> None:
+        nonlocal state
+        state, value = program(state, batch)
+        jax.block_until_ready((state, value))
+
+    def gradients():
+        graded = jax.value_and_grad(lambda *args: loss(*args, exact)[0], has_aux=False)
+        with jax.default_matmul_precision("highest"):
+            value, found = jax.jit(graded)(params, stats, batch)
+        return float(value), named(found)
+
+    return Trainer(run, gradients, flops)
+
+
+def named(tree) -> dict[str, np.ndarray]:
+    from flax.traverse_util import flatten_dict
+
+    return {
+        name: np.asarray(leaf) for name, leaf in flatten_dict(tree, sep="/").items()
+    }
+
+
+def torch_trainer(case: Case, twin, platform: str) -> Trainer:
+    import torch
+    from bench_embed import imported_descriptor, pixel_statistics
+
+    start = {name: value.clone() for name, value in twin.state_dict().items()}
+    device = torch.device("cuda" if platform == "gpu" else "cpu")
+    twin = twin.to(device, memory_format=torch.channels_last)
+    twin.train(case.norm == "batch")
+    mean, std = (
+        torch.tensor(values, device=device).view(1, 3, 1, 1)
+        for values in pixel_statistics(case.network)
+    )
+    # NHWC pixels seen as NCHW are channels-last.
+    pixels = torch.from_numpy(case.images()).permute(0, 3, 1, 2).to(device)
+    labels = torch.from_numpy(case.labels()).to(device)
+    optimiser = torch.optim.SGD(twin.parameters(), LEARNING_RATE, MOMENTUM)
+
+    def loss(pixels, labels):
+        maps = twin((pixels.float() - mean) / std)
+        vectors = torch.nn.functional.normalize(maps.float().mean((2, 3)))
+        return triplet_loss(torch, vectors, labels)
+
+    compiled = torch.compile(loss) if platform == "gpu" else loss
+
+    def run() -> None:
+        optimiser.zero_grad()
+        with torch.autocast("cuda", torch.bfloat16, enabled=platform == "gpu"):
+            value = compiled(pixels, labels)
+        value.backward()
+        optimiser.step()
+        value.item()
+        if platform == "gpu":
+            torch.cuda.synchronize()
+
+    def gradients():
+        optimiser.zero_grad()
+        torch.backends.cudnn.allow_tf32 = False
+        value = loss(pixels, labels)
+        value.backward()
+        torch.backends.cudnn.allow_tf32 = True
+        found = {name: p.grad.cpu() for name, p in twin.named_parameters()}
+        variables = imported_descriptor(case.network, start | found)[1]
+        return value.item(), named(variables["params"])
+
+    return Trainer(run, gradients, 0.0)
+
+
+def triplet_loss(xp, vectors, labels):
+    """Hinge of each image's least similar positive and most similar negative.
+
+    Both systems run these lines, each with its own namespace of functions.
+
+    Source: Hermans, Beyer and Leibe 2017 ("batch hard"), on cosines.
+    """
+    scores = vectors @ vectors.T
+    same = labels[:, None] == labels[None]
+    positive = xp.amin(xp.where(same, scores, xp.inf), 1)
+    negative = xp.amax(xp.where(same, -xp.inf, scores), 1)
+    return (MARGIN + negative - positive).clip(0).mean()
+
+
+def in_own_process(system: str, case: Case) -> float:
+    numbers = [str(value) for value in asdict(case).values()]
+    command = [sys.executable, __file__, "--memory-of", system, *numbers]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return float(done.stdout.split()[-1])
+
+
+def peak_mib(system: str, case: Case, platform: str) -> float:
+    """Memory of the process, or on the GPU, while it runs steps already compiled."""
+    from bench_embed import torch_backbone
+    from bench_search import memory_mib
+
+    twin = torch_backbone(case.network)
+    if system == "jaxsim":
+        trainer = jaxsim_trainer(case, twin.state_dict())
+    else:
+        trainer = torch_trainer(case, twin, platform)
+    trainer.step()
+    Path("/proc/self/clear_refs").write_text("5")  # Starts a new peak.
+    for _ in range(2):
+        trainer.step()
+    if platform == "cpu":
+        return memory_mib("VmHWM")
+    if system == "jaxsim":
+        import jax
+
+        return jax.local_devices()[0].memory_stats()["peak_bytes_in_use"] / 2**20
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 2**20
+
+
+if __name__ == "__main__":
+    main()
