@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -49,6 +50,12 @@ def ask_to_stop() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def miss_each_other_soon() -> None:
+    """A process that is gone is given up after 20 s; JAX's own patience is 100 s."""
+    initialize = jax.distributed.initialize
+    jax.distributed.initialize = partial(initialize, heartbeat_timeout_seconds=20)
+
+
 def fail() -> None:
     raise InputError("this process cannot go on")
 
@@ -73,12 +80,35 @@ def watch(out: Path) -> None:
     sys.addaudithook(hook)
 
 
+def by_hand(port: int, number: int) -> dict[str, str]:
+    """Returns the environment that names the job itself."""
+    return {
+        "JAX_COORDINATOR_ADDRESS": f"localhost:{port}",
+        "JAX_NUM_PROCESSES": "2",
+        "JAX_PROCESS_ID": str(number),
+    }
+
+
+def as_slurm(port: int, number: int) -> dict[str, str]:
+    """Returns the environment of a Slurm job on this machine."""
+    return {
+        "JAX_COORDINATOR_ADDRESS": "auto",
+        "JAX_COORDINATOR_PORT": str(port),
+        "SLURM_JOB_ID": "1",
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_NTASKS": "2",
+        "SLURM_PROCID": str(number),
+        "SLURM_LOCALID": "0",
+    }
+
+
 def start(
     root: Path,
     name: str,
     *,
     devices: int,
     job: tuple[int, int] | None = None,
+    by_slurm: bool = False,
     prepare: Callable[[], None] | None = None,
 ) -> int:
     """Starts `jaxsim train` in a fork, its output in a file.
@@ -88,6 +118,7 @@ def start(
       name: of the run.
       devices: of this process.
       job: port and number of a process of two; None for one alone.
+      by_slurm: whether JAX learns of the job from what looks like Slurm.
       prepare: called first.
 
     Returns:
@@ -104,9 +135,7 @@ def start(
     jax.config.update("jax_num_cpu_devices", devices)
     jax.config.update("jax_disable_most_optimizations", True)  # compiles sooner
     if job:
-        os.environ["JAX_COORDINATOR_ADDRESS"] = f"localhost:{port}"
-        os.environ["JAX_NUM_PROCESSES"] = "2"
-        os.environ["JAX_PROCESS_ID"] = str(number)
+        os.environ |= as_slurm(port, number) if by_slurm else by_hand(port, number)
     out = root / name
     watch(out)
     if prepare:
@@ -116,15 +145,28 @@ def start(
 
 
 def pair(
-    root: Path, name: str, prepare_second: Callable[[], None] | None = None
+    root: Path,
+    name: str,
+    prepare_second: Callable[[], None] | None = None,
+    *,
+    by_slurm: bool = False,
 ) -> list[int]:
     """Runs two processes of two devices; returns their exit codes."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    first = start(root, name, devices=2, job=(port, 0))
-    second = start(root, name, devices=2, job=(port, 1), prepare=prepare_second)
-    return [code_of(first), code_of(second)]
+    processes = [
+        start(
+            root,
+            name,
+            devices=2,
+            job=(port, number),
+            by_slurm=by_slurm,
+            prepare=prepare_second if number else None,
+        )
+        for number in (0, 1)
+    ]
+    return [code_of(process) for process in processes]
 
 
 def code_of(child: int) -> int:
@@ -140,8 +182,8 @@ def main(root: Path) -> None:
     }
     for number in (0, 1):
         os.rename(root / f"pair-{number}.log", root / f"stopped-{number}.log")
-    codes["pair"] = pair(root, "pair")
-    # No checkpoint is near, at which the first would wait much longer for the second.
+    codes["pair"] = pair(root, "pair", by_slurm=True)
+    miss_each_other_soon()
     codes["failed"] = pair(root, "failed", lambda: at_step(9, fail))
     (root / "codes.json").write_text(json.dumps(codes))
 
