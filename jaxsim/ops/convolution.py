@@ -14,11 +14,17 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxsim.core.errors import InputError
-from jaxsim.ops.winograd import tile_count, winograd_3x3
+from jaxsim.ops.winograd import (
+    tile_count,
+    winograd_3x3,
+    winograd_3x3_kernel_gradient,
+)
 
 # With fewer tiles or channels, changing the basis costs more than it saves.
 WINOGRAD_TILES = 64
 WINOGRAD_CHANNELS = 32
+# Fewer pixels in one expression are not compiled to vector instructions.
+PIXELS = 28
 
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
@@ -54,9 +60,14 @@ def convolution(
     if groups > 1 and groups == x.shape[3] == kernel.shape[3]:
         on_cpu = partial(_depthwise, stride, padding)
     elif groups == 1 and kernel.shape[:2] == (1, 1) and padding == ((0, 0), (0, 0)):
-        on_cpu = partial(_pointwise, stride=stride)
+
+        def on_cpu(x, kernel):
+            return _pointwise(x[:, ::stride, ::stride], kernel)
+
     elif groups == 1 and stride == 1 and _winograd_pays(x, kernel, padding):
         on_cpu = partial(_winograd, padding)
+    elif groups == 1 and kernel.shape[2] >= WINOGRAD_CHANNELS:
+        on_cpu = partial(_dense, stride, padding)
     else:
         return native(x, kernel)
     return lax.platform_dependent(x, kernel, cpu=on_cpu, default=native)
@@ -103,13 +114,70 @@ def _native(x, kernel, *, stride: int, padding: Padding, groups: int):
     )
 
 
-def _pointwise(x, kernel, *, stride: int):
-    return jnp.einsum("bhwi,io->bhwo", x[:, ::stride, ::stride], kernel[0, 0])
+@jax.custom_vjp
+def _pointwise(x, kernel):
+    return jnp.einsum("bhwi,io->bhwo", x, kernel[0, 0])
+
+
+def _pointwise_forward(x, kernel):
+    return _pointwise(x, kernel), (x, kernel)
+
+
+def _pointwise_backward(residuals, gradient):
+    x, kernel = residuals
+    of_x = jnp.einsum("bhwo,io->bhwi", gradient, kernel[0, 0])
+    of_kernel = _products(x, gradient).reshape(kernel.shape)
+    return of_x, of_kernel.astype(kernel.dtype)
+
+
+_pointwise.defvjp(_pointwise_forward, _pointwise_backward)
+
+
+def _products(x, gradient):
+    """Sums x[..., i] * gradient[..., o] over all pixels: float32 [Cin, Cout].
+
+    The matrix of fewer channels is the one to transpose. XLA prefers the left one, and
+    would swap the factors for a result that is transposed if the barrier did not hide
+    that.
+    """
+    x, gradient = (a.reshape(-1, a.shape[3]) for a in (x, gradient))
+    swap = x.shape[1] > gradient.shape[1]
+    left, right = (gradient, x) if swap else (x, gradient)
+    over_pixels = (((0,), (0,)), ((), ()))
+    sums = lax.dot_general(left, right, over_pixels, preferred_element_type=jnp.float32)
+    return lax.optimization_barrier(sums).T if swap else sums
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _dense(stride: int, padding: Padding, x, kernel):
+    return _native(x, kernel, stride=stride, padding=padding, groups=1)
+
+
+def _dense_forward(stride: int, padding: Padding, x, kernel):
+    return _dense(stride, padding, x, kernel), (x, kernel)
+
+
+def _dense_backward(stride: int, padding: Padding, residuals, gradient):
+    x, kernel = residuals
+    native = partial(_native, stride=stride, padding=padding, groups=1)
+    of_x = jax.vjp(lambda x: native(x, kernel), x)[1](gradient)[0]
+    padded, size = _pad(x, padding), gradient.shape[1:3]
+    taps = [
+        _products(_shift(padded, i, j, size, stride), gradient)
+        for i in range(kernel.shape[0])
+        for j in range(kernel.shape[1])
+    ]
+    return of_x, jnp.stack(taps).reshape(kernel.shape).astype(kernel.dtype)
+
+
+_dense.defvjp(_dense_forward, _dense_backward)
 
 
 def _winograd_pays(x, kernel, padding: Padding) -> bool:
     if kernel.shape[:2] != (3, 3) or x.dtype != jnp.float32:
         return False
+    if max(max(pair) for pair in padding) > 2:
+        return False  # The gradient would have negative padding.
     rows, columns = (
         tile_count(n + sum(p) - 2) for n, p in zip(x.shape[1:3], padding, strict=True)
     )
@@ -127,8 +195,14 @@ def _winograd_forward(padding: Padding, x, kernel):
 
 
 def _winograd_backward(padding: Padding, residuals, gradient):
-    native = partial(_native, stride=1, padding=padding, groups=1)
-    return jax.vjp(native, *residuals)[1](gradient)
+    x, kernel = residuals
+    (top, bottom), (left, right) = padding
+    of_x = winograd_3x3(
+        gradient,
+        kernel[::-1, ::-1].swapaxes(2, 3),
+        padding=((2 - top, 2 - bottom), (2 - left, 2 - right)),
+    )
+    return of_x, winograd_3x3_kernel_gradient(x, gradient, padding=padding)
 
 
 _winograd.defvjp(_winograd_forward, _winograd_backward)
@@ -136,8 +210,11 @@ _winograd.defvjp(_winograd_forward, _winograd_backward)
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _depthwise(stride: int, padding: Padding, x, kernel):
+    return _shifted_sum(stride, _pad(x, padding), kernel)
+
+
+def _shifted_sum(stride: int, padded, kernel):
     """Sums the products of shifted images and kernel taps."""
-    padded = _pad(x, padding)
     kh, kw = kernel.shape[:2]
     taps = kernel[:, :, 0].astype(jnp.float32)
     size = [
@@ -148,18 +225,21 @@ def _depthwise(stride: int, padding: Padding, x, kernel):
         for j in range(kw):
             shifted = _shift(padded, i, j, size, stride).astype(jnp.float32)
             total = total + shifted * taps[None, None, None, i, j]
-    return total.astype(x.dtype)
+    return total.astype(padded.dtype)
 
 
 def _depthwise_forward(stride: int, padding: Padding, x, kernel):
-    return _depthwise(stride, padding, x, kernel), (x, kernel)
+    # What a loop returns is stored. Without one, XLA would compute the layer again
+    # where the gradient of the activation after it asks for its sign.
+    y = lax.map(lambda image: _depthwise(stride, padding, image[None], kernel)[0], x)
+    return y, (x, kernel)
 
 
 def _depthwise_backward(stride: int, padding: Padding, residuals, gradient):
     x, kernel = residuals
     return (
         _input_gradient(stride, padding, x.shape, kernel, gradient),
-        _kernel_gradient(stride, padding, x, kernel, gradient),
+        _kernel_gradient(stride, _pad(x, padding), kernel, gradient),
     )
 
 
@@ -175,26 +255,42 @@ def _input_gradient(stride: int, padding: Padding, shape, kernel, gradient):
         high = shape[axis + 1] + padding[axis][0] - spread
         config.append((low, high, stride - 1))
     spread = lax.pad(gradient, jnp.zeros((), gradient.dtype), (*config, (0, 0, 0)))
-    return _depthwise(1, ((0, 0), (0, 0)), spread, kernel[::-1, ::-1])
+    return _shifted_sum(1, spread, kernel[::-1, ::-1])
 
 
-def _kernel_gradient(stride: int, padding: Padding, x, kernel, gradient):
-    """Reduces image by image, so that what each tap reads stays in the cache."""
+def _kernel_gradient(stride: int, padded, kernel, gradient):
+    """Adds some pixels of the gradient at a time, each times the window it meets.
+
+    All of them in one expression, the sums stay in registers.
+    """
     kh, kw = kernel.shape[:2]
-    size = gradient.shape[1:3]
+    batch, height, width, channels = gradient.shape
+    rows = next(
+        (n for n in range(1, height + 1) if height % n == 0 and n * width >= PIXELS),
+        height,
+    )
+    blocks = height // rows
+    reach = (rows - 1) * stride + kh
 
-    def add_image(total, pair):
-        image, g = (a[None].astype(jnp.float32) for a in pair)
-        padded = _pad(image, padding)
-        taps = [
-            jnp.sum(_shift(padded, i, j, size, stride) * g, axis=(0, 1, 2))
-            for i in range(kh)
-            for j in range(kw)
-        ]
-        return total + jnp.stack(taps).reshape(kernel.shape), None
+    def add_block(number, total):
+        image, first = number // blocks, number % blocks * rows
+        x = lax.dynamic_slice(
+            padded,
+            (image, first * stride, 0, 0),
+            (1, reach, padded.shape[2], channels),
+        )[0].astype(jnp.float32)
+        g = lax.dynamic_slice(
+            gradient, (image, first, 0, 0), (1, rows, width, channels)
+        )[0].astype(jnp.float32)
+        for i in range(rows):
+            for j in range(width):
+                window = x[i * stride : i * stride + kh, j * stride : j * stride + kw]
+                total = total + window * g[i, j][None, None]
+        return total
 
-    zero = jnp.zeros(kernel.shape, jnp.float32)
-    return lax.scan(add_image, zero, (x, gradient))[0].astype(kernel.dtype)
+    zero = jnp.zeros((kh, kw, channels), jnp.float32)
+    total = lax.fori_loop(0, batch * blocks, add_block, zero)
+    return total.reshape(kernel.shape).astype(kernel.dtype)
 
 
 def _pad(x, padding: Padding):

@@ -59,17 +59,12 @@ def winograd_3x3(
     Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016,
     section 4.3.
     """
-    batch, channels, features = x.shape[0], *kernel.shape[2:]
+    batch, features = x.shape[0], kernel.shape[3]
     out = [n + sum(p) - 2 for n, p in zip(x.shape[1:3], padding, strict=True)]
     tiles = [tile_count(n) for n in out]
-    pads = [
-        (before, count * TILE + 2 - size - before)
-        for size, count, (before, _) in zip(x.shape[1:3], tiles, padding, strict=True)
-    ]
-    windows = _windows(jnp.pad(x, ((0, 0), *pads, (0, 0))), tiles)
     products = lax.dot_general(
-        windows.reshape(WINDOW**2, -1, channels),
-        _kernel_planes(kernel).reshape(WINDOW**2, channels, features),
+        _flat(_windows(x, tiles, padding)),
+        _flat(_kernel_planes(kernel)),
         (((2,), (1,)), ((0,), (0,))),
     )
     products = products.reshape(WINDOW, WINDOW, batch, *tiles, features)
@@ -79,13 +74,63 @@ def winograd_3x3(
     return pixels[:, : out[0], : out[1]]
 
 
+def winograd_3x3_kernel_gradient(
+    x: Float[Array, "B H W Cin"],
+    gradient: Float[Array, "B Hout Wout Cout"],
+    *,
+    padding: tuple[tuple[int, int], tuple[int, int]],
+) -> Float[Array, "3 3 Cin Cout"]:
+    """Returns the gradient of the kernel of `winograd_3x3`.
+
+    The products are adjoint to those of the convolution, in the same basis: of every
+    window with the gradient of its tile, summed over the tiles.
+
+    Args:
+      x: float32 [B, H, W, Cin], the images.
+      gradient: float32 [B, Hout, Wout, Cout], of the output.
+      padding: of the images.
+
+    Returns:
+      float32 [3, 3, Cin, Cout], rounded as the output is.
+    """
+    batch, height, width, features = gradient.shape
+    tiles = [tile_count(n) for n in (height, width)]
+    filled = [
+        (0, count * TILE - n) for count, n in zip(tiles, (height, width), strict=True)
+    ]
+    g = jnp.pad(gradient, ((0, 0), *filled, (0, 0)))
+    g = g.reshape(batch, tiles[0], TILE, tiles[1], TILE, features)
+    adjoint = list(zip(*OUTPUT_BASIS, strict=True))
+    rows = _combine(adjoint, [g[:, :, i] for i in range(TILE)], axis=0)
+    planes = _combine(adjoint, [rows[:, :, :, :, i] for i in range(TILE)], axis=1)
+    products = lax.dot_general(
+        _flat(_windows(x, tiles, padding)),
+        _flat(planes),
+        (((1,), (1,)), ((0,), (0,))),
+    )
+    products = products.reshape(WINDOW, WINDOW, x.shape[3], features)
+    adjoint = list(zip(*KERNEL_BASIS, strict=True))
+    rows = _combine(adjoint, products, axis=0)
+    return _combine(adjoint, [rows[:, i] for i in range(WINDOW)], axis=1)
+
+
 def tile_count(size: int) -> int:
     """Returns how many tiles cover `size` outputs."""
     return -(-size // TILE)
 
 
-def _windows(padded: JaxArray, tiles: list[int]) -> JaxArray:
+def _flat(planes: JaxArray) -> JaxArray:
+    """Views [6, 6, ..., C] as one matrix for each point of the basis."""
+    return planes.reshape(WINDOW**2, -1, planes.shape[-1])
+
+
+def _windows(x: JaxArray, tiles: list[int], padding) -> JaxArray:
     """Overlapping 6x6 windows in the product's basis: [6, 6, B, tiles, tiles, C]."""
+    pads = [
+        (before, count * TILE + 2 - size - before)
+        for size, count, (before, _) in zip(x.shape[1:3], tiles, padding, strict=True)
+    ]
+    padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     reach = [(count - 1) * TILE + 1 for count in tiles]
     shifts = [padded[:, i : i + reach[0] : TILE] for i in range(WINDOW)]
     rows = _combine(INPUT_BASIS, shifts, axis=0)

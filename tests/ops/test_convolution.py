@@ -16,6 +16,8 @@ CASES = {
     "depthwise 5x5 strided": ((5, 5, 1, 6), 2, ((1, 2), (1, 2)), 6, (9, 8)),
     "depthwise 5x5 unpadded": ((5, 5, 1, 6), 3, NONE, 6, (9, 8)),
     "depthwise 3x1 wide padding": ((3, 1, 1, 6), 1, ((4, 3), (2, 0)), 6, (5, 6)),
+    "depthwise 5x5 in blocks": ((5, 5, 1, 6), 1, ((2, 2), (2, 2)), 6, (12, 15)),
+    "depthwise 3x3 in blocks, strided": ((3, 3, 1, 6), 2, ((0, 1), (0, 1)), 6, (24, 9)),
     "pointwise": ((1, 1, 6, 4), 1, NONE, 1, (5, 4)),
     "pointwise strided": ((1, 1, 6, 4), 2, NONE, 1, (5, 4)),
     "pointwise padded": ((1, 1, 6, 4), 2, ((1, 1), (0, 1)), 1, (5, 4)),
