@@ -65,10 +65,21 @@ class Conv(nn.Module):
     use_bias: bool
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B H W Cin"]) -> Float[Array, "B Hout Wout C"]:
-        """Convolves a map whose outside is zero."""
+    def __call__(
+        self,
+        x: Float[Array, "B H W Cin"],
+        factor: Float[Array, " C"] | None = None,
+    ) -> Float[Array, "B Hout Wout C"]:
+        """Convolves a map whose outside is zero.
+
+        Args:
+          x: float [B, H, W, Cin].
+          factor: float32 [C], multiplies each channel of the output.
+        """
         shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.channels)
         kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        if factor is not None:
+            kernel = kernel * factor[None, None, None]
         y = convolution(
             x,
             kernel.astype(x.dtype),
@@ -88,41 +99,44 @@ class BatchNorm(nn.Module):
     Source: Ioffe and Szegedy 2015, algorithm 1.
     """
 
+    channels: int
     epsilon: float
     momentum: float
 
-    @nn.compact
-    def __call__(
-        self,
-        x: Float[Array, "B H W C"],
-        mask: Bool[Array, "B H W"] | None,
-        *,
-        live: bool,
+    def setup(self) -> None:
+        """Makes a scale, a bias and stored statistics for each channel."""
+        shape = (self.channels,)
+        self.scale = self.param("scale", nn.initializers.ones, shape)
+        self.bias = self.param("bias", nn.initializers.zeros, shape)
+        self.mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
+        self.var = self.variable("batch_stats", "var", jnp.ones, shape)
+
+    def frozen(self) -> tuple[Float[Array, " C"], Float[Array, " C"]]:
+        """Returns the factor and the shift of each channel by stored statistics."""
+        return self._affine(self.mean.value, self.var.value)
+
+    def live(
+        self, x: Float[Array, "B H W C"], mask: Bool[Array, "B H W"] | None
     ) -> Float[Array, "B H W C"]:
-        """Normalises a map in float32.
+        """Normalises a map in float32 by its own statistics.
+
+        Where "batch_stats" is mutable, the stored statistics move towards them.
 
         Args:
           x: float [B, H, W, C].
           mask: bool [B, H, W], the cells that count; None counts all.
-          live: use the statistics of the batch and, where "batch_stats" is mutable,
-            move the stored ones towards them.
         """
-        shape = (x.shape[-1],)
-        scale = self.param("scale", nn.initializers.ones, shape)
-        bias = self.param("bias", nn.initializers.zeros, shape)
-        stored_mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
-        stored_var = self.variable("batch_stats", "var", jnp.ones, shape)
-        if live:
-            mean, var = moments(x, mask)
-            if self.is_mutable_collection("batch_stats") and not self.is_initializing():
-                for stored, new in ((stored_mean, mean), (stored_var, var)):
-                    stored.value += (1 - self.momentum) * (new - stored.value)
-        else:
-            mean, var = stored_mean.value, stored_var.value
-        factor = scale * jax.lax.rsqrt(var + self.epsilon)
-        shift = bias - mean * factor
+        mean, var = moments(x, mask)
+        if self.is_mutable_collection("batch_stats") and not self.is_initializing():
+            for stored, new in ((self.mean, mean), (self.var, var)):
+                stored.value += (1 - self.momentum) * (new - stored.value)
+        factor, shift = self._affine(mean, var)
         y = x.astype(jnp.float32) * factor[None, None, None] + shift[None, None, None]
         return y.astype(x.dtype)
+
+    def _affine(self, mean, var):
+        factor = self.scale * jax.lax.rsqrt(var + self.epsilon)
+        return factor, self.bias - mean * factor
 
 
 def moments(
@@ -184,12 +198,21 @@ class ConvNorm(nn.Module):
             stride=self.stride,
             padding=self.padding,
         )
-        out = Features(conv(x), valid)
-        if not self.folded:
-            live = train and self.norm == "batch"
-            mask = out.mask() if live and out.valid is not None else None
-            norm = BatchNorm(self.epsilon, self.momentum, name="norm")
-            out = out.replace(map=norm(out.map, mask, live=live))
+        if self.folded:
+            out = Features(conv(x), valid)
+        else:
+            out = self._normalised(conv, x, valid, live=train and self.norm == "batch")
         if self.activation is not None:
             out = out.replace(map=self.activation(out.map))
         return out
+
+    def _normalised(self, conv: Conv, x, valid, *, live: bool) -> Features:
+        norm = BatchNorm(self.channels, self.epsilon, self.momentum, name="norm")
+        if live:
+            out = Features(conv(x), valid)
+            mask = None if valid is None else out.mask()
+            return out.replace(map=norm.live(out.map, mask))
+        # The map before normalisation is then neither stored nor read in training.
+        factor, shift = norm.frozen()
+        y = conv(x, factor)
+        return Features(y + shift.astype(y.dtype)[None, None, None], valid)

@@ -176,18 +176,53 @@ def test_batch_statistics_leave_padding_out():
 
 
 def test_live_batch_norm_normalises_and_moves_the_stored_statistics():
-    module = BatchNorm(epsilon=1e-5, momentum=0.9)
+    module = BatchNorm(channels=3, epsilon=1e-5, momentum=0.9)
     x = 9 * noise("live", 2, 4, 4, 3)
-    variables = module.init(jax.random.key(0), jnp.array(x), None, live=True)
+    variables = module.init(jax.random.key(0), jnp.array(x), None, method="live")
     assert (variables["batch_stats"]["mean"] == 0).all()
     y, updates = module.apply(
-        variables, jnp.array(x), None, live=True, mutable=["batch_stats"]
+        variables, jnp.array(x), None, method="live", mutable=["batch_stats"]
     )
     mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
     np.testing.assert_allclose(y, (x - mean) / np.sqrt(var + 1e-5), atol=1e-5)
     stored = updates["batch_stats"]
     np.testing.assert_allclose(stored["mean"], 0.1 * mean, rtol=1e-5)
     np.testing.assert_allclose(stored["var"], 0.9 + 0.1 * var, rtol=1e-5)
+
+
+def test_frozen_statistics_normalise_each_channel():
+    """Output and gradients of all parameters, against the formula on the map."""
+    module = ConvNorm(5, kernel=3, stride=2, padding=(1, 1), epsilon=1e-3)
+    features = Features(jnp.array(noise("frozen", 2, 7, 8, 4)))
+    variables = module.init(jax.random.key(0), features)
+    values = noise("statistics", 4, 5)
+    params = variables["params"] | {"norm": {"scale": values[0], "bias": values[1]}}
+    mean, var = values[2], np.square(values[3])
+
+    def found(params):
+        stored = {"norm": {"mean": mean, "var": var}}
+        variables = {"params": params, "batch_stats": stored}
+        return module.apply(variables, features, train=True).map
+
+    def expected(params):
+        y = jax.lax.conv_general_dilated(
+            features.map,
+            params["conv"]["kernel"],
+            (2, 2),
+            ((1, 1), (1, 1)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+        scale, bias = (params["norm"][n].reshape(1, 1, 1, 5) for n in ("scale", "bias"))
+        shape = (1, 1, 1, 5)
+        y = (y - mean.reshape(shape)) / np.sqrt(var.reshape(shape) + 1e-3)
+        return y * scale + bias
+
+    np.testing.assert_allclose(found(params), expected(params), atol=1e-4)
+    ours, theirs = (
+        jax.grad(lambda p, f=f: jnp.sum(jnp.sin(f(p))))(params)
+        for f in (found, expected)
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-3), ours, theirs)
 
 
 @pytest.mark.parametrize("norm, moves", [("frozen", False), ("batch", True)])
