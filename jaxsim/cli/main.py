@@ -13,6 +13,7 @@ from pathlib import Path
 from jaxsim import __version__
 from jaxsim.core.environment import usable_cores
 from jaxsim.core.errors import JaxsimError
+from jaxsim.core.memory import restart_with_huge_pages
 
 _COMMANDS = {
     "quickstart": "make a small data set, train on it, index, measure and report",
@@ -26,6 +27,7 @@ _COMMANDS = {
 }
 
 MOST_CPU_DEVICES = 8
+TRAINING = ("train", "quickstart")
 
 _DESCRIPTION = """\
 Find visually similar images.
@@ -35,6 +37,12 @@ examples:
   jaxsim search photos.index query.jpg --html answer.html
   jaxsim evaluate configs/smvs.py:pooling=gem --data DIR --json result.json
 """
+
+
+def command() -> int:
+    """Runs the command line of this process; what the script `jaxsim` calls."""
+    restart_with_huge_pages()
+    return main()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         options.usage_error(f"unrecognized arguments: {' '.join(unknown)}")
     _use_compilation_cache()
-    _use_all_cores()
+    if options.command not in TRAINING:
+        _use_all_cores()
     try:
         options.run(options)
     except JaxsimError as error:
@@ -104,9 +113,9 @@ def _use_all_cores() -> None:
     """Makes each core a device of its own, unless the user chose a number.
 
     The images of a batch are then computed in independent streams, one a core, that
-    need not wait for each other after every layer: `jaxsim index` of 5,421 photos went
-    from 83 to 91 images/s on 2 cores. The number is a power of two, so that the usual
-    batch sizes split evenly.
+    need not wait for each other after every layer. Training does not gain: each device
+    would move all the weights. The number is a power of two, so that the usual batch
+    sizes split evenly.
     """
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         cores = min(usable_cores(), MOST_CPU_DEVICES)
@@ -115,4 +124,4 @@ def _use_all_cores() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())
