@@ -2,7 +2,8 @@
 
 The folder of the run gets model/ (for `jaxsim index --model RUN/model`), report.html,
 metrics.jsonl and checkpoints. Killed at any moment, the same command goes on from the
-last checkpoint and ends with the same model; SIGTERM and Ctrl-C keep one first.
+last checkpoint and ends with the same model; SIGTERM and Ctrl-C keep one first. A run
+that has reached its last step is done: to train longer, start another with more steps.
 
 examples:
   jaxsim train configs/quickstart.py --out runs/views

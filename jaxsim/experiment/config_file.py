@@ -122,21 +122,47 @@ def _convert(text: str, wanted: object, name: str) -> object:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         value = text
-    if wanted is float and isinstance(value, int):
-        value = float(value)
-    expected = _plain_types(wanted)
-    if expected and not isinstance(value, expected):
-        shown = " or ".join(t.__name__ for t in expected)
-        raise InputError(f"{name}={text}: expected a value of type {shown}")
+    if not _fits(value, wanted):
+        raise InputError(f"{name}={text}: expected a value of type {_shown(wanted)}")
+    return _with_floats(value, wanted)
+
+
+def _fits(value: object, wanted: typing.Any) -> bool:
+    """Whether a literal is of a type; what no literal can be is left to its user."""
+    parts = typing.get_args(wanted)
+    origin = typing.get_origin(wanted) or wanted
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is typing.Literal:
+        return value in parts
+    if origin is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if origin is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if not isinstance(origin, type):
+        return True
+    if origin is tuple and parts and isinstance(value, tuple):
+        parts = _parts_of_tuple(value, parts)
+        return len(value) == len(parts) and all(map(_fits, value, parts))
+    return isinstance(value, origin)
+
+
+def _with_floats(value: typing.Any, wanted: typing.Any) -> object:
+    """Writes whole numbers as fractions where these are wanted."""
+    if wanted is float:
+        return float(value)
+    if typing.get_origin(wanted) is tuple:
+        parts = _parts_of_tuple(value, typing.get_args(wanted))
+        return tuple(map(_with_floats, value, parts))
     return value
 
 
-def _plain_types(wanted: object) -> tuple[type, ...]:
-    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
-        found = [_plain_types(member) for member in typing.get_args(wanted)]
-        return tuple(t for members in found for t in members) if all(found) else ()
-    origin = typing.get_origin(wanted) or wanted
-    return (origin,) if isinstance(origin, type) else ()
+def _parts_of_tuple(value: tuple, parts: tuple) -> tuple:
+    return parts[:1] * len(value) if parts[-1] is Ellipsis else parts
+
+
+def _shown(wanted: typing.Any) -> str:
+    return wanted.__name__ if isinstance(wanted, type) else str(wanted)
 
 
 def _apply_override(config: fdl.Config, override: str) -> None:

@@ -111,16 +111,20 @@ def train(
     with Checkpoints(out / CHECKPOINTS_FOLDER) as checkpoints:
         # Now, because two runs would spoil metrics.jsonl before the first checkpoint.
         checkpoints.claim()
-        state = run.restore(checkpoints)
+        state = run.restore(checkpoints, checkpoints.latest())
         step = int(state.step)
-        if step >= run.experiment.steps:
-            return run.finish(state, None)
-        run.describe_before(state)
-        with MetricsFile(
-            out / METRICS_FILE, step=step, write=is_first_process()
-        ) as file:
-            outcome = fit(run.loop(checkpoints, (file, *listeners)), state)
-    return run.finish(outcome.state, outcome.stopped_by)
+        stopped_by = None
+        if step < run.experiment.steps:
+            run.describe_before(state)
+            with MetricsFile(
+                out / METRICS_FILE, step=step, write=is_first_process()
+            ) as file:
+                loop = run.loop(checkpoints, (file, *listeners))
+                state, stopped_by = fit(loop, state)
+        steps = int(state.step)
+        if run.experiment.keep == "best" and not stopped_by:
+            state = run.restore(checkpoints, checkpoints.best() or steps)
+    return run.finish(state, steps, stopped_by)
 
 
 def _training_images(config: fdl.Config, root: Path, out: Path) -> Sequence[Record]:
@@ -182,6 +186,11 @@ class _Run:
             self.measurer = Measurer(
                 sets, measure.protocol, source=str(root), bars=bars
             )
+        elif experiment.keep == "best":
+            raise InputError(
+                "keep='best' needs something to measure, and there is nothing: set "
+                "`measure`, or give data with images to measure on, or set keep='last'"
+            )
 
     def _objective(self, num_labels: int) -> Objective:
         """Returns the objective, its network computing as the platform likes best."""
@@ -223,16 +232,16 @@ class _Run:
             seed=self.experiment.seed,
         )
 
-    def restore(self, checkpoints: Checkpoints) -> TrainState:
-        """Returns the state of the last checkpoint, or the first one."""
-        everywhere, latest = replicated(self.mesh), checkpoints.latest()
-        if latest is None:
+    def restore(self, checkpoints: Checkpoints, step: int | None) -> TrainState:
+        """Returns the state of a checkpoint, or the first one of a run."""
+        everywhere = replicated(self.mesh)
+        if step is None:
             return put_everywhere(self._first_state(), self.mesh)
         like = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
             jax.eval_shape(lambda: self._state(self._template())),
         )
-        return checkpoints.restore(latest, like)[0]
+        return checkpoints.restore(step, like)[0]
 
     def _first_state(self) -> TrainState:
         network = trainable_variables(
@@ -298,7 +307,8 @@ class _Run:
             model = self.model(state)
             embedding = measurer.embed(model)
             metrics = measurer.result(model, embedding).metrics
-            if int(state.step) == self.experiment.steps and is_first_process():
+            at_end = int(state.step) == self.experiment.steps
+            if at_end and self.experiment.keep == "last" and is_first_process():
                 save_embedding(self.out / AFTER, embedding)
             return Evaluation(metrics, self._main_of(metrics))
 
@@ -329,14 +339,16 @@ class _Run:
         if is_first_process():
             save_embedding(self.out / BEFORE, embedding)
 
-    def finish(self, state: TrainState, stopped_by: str | None) -> RunResult:
+    def finish(
+        self, state: TrainState, steps: int, stopped_by: str | None
+    ) -> RunResult:
         """Keeps the model, and compares it with what it was."""
         model = self.model(state)
         if is_first_process():
             model.save(self.out / MODEL_FOLDER)
         result = RunResult(
             model=model,
-            steps=int(state.step),
+            steps=steps,
             images=len(self.records),
             stopped_by=stopped_by,
             before=None,

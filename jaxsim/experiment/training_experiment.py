@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import optax
 
-from jaxsim.core.errors import InputError
+from jaxsim.core.errors import InputError, require_choice
 from jaxsim.data.augment import Augmentation
 from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.data.samplers import Sampler
@@ -17,6 +18,8 @@ from jaxsim.training.loop import Every
 from jaxsim.training.mining import PoolMining
 from jaxsim.training.objectives.base import Objective
 from jaxsim.training.optim import Group, Rate
+
+Keep = Literal["last", "best"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,8 @@ class TrainingExperiment:
         all that counts.
       measure: what is measured; None trains blindly.
       every: how often to measure and to keep a checkpoint.
+      keep: whether the model that is kept is that of the "last" step or that of the
+        "best" measurement; then measure on images that are not those you will report.
       seed: of everything random.
 
     Raises:
@@ -84,9 +89,11 @@ class TrainingExperiment:
     mining: Callable[..., PoolMining] | None = None
     measure: RetrievalMeasure | None = None
     every: Every = field(default_factory=Every)
+    keep: Keep = "last"
     seed: int = 0
 
     def __post_init__(self):
+        require_choice("keep", self.keep, Keep)
         if self.steps < 1:
             raise InputError(f"steps={self.steps}: at least one is needed")
         if self.micro_batch is not None and self.micro_batch < 1:

@@ -55,8 +55,12 @@ def sgd(
       weight_decay: λ, >= 0.
       decay_mask: which parameters decay; all by default, see `kernels`.
 
+    Raises:
+      InputError: a number is out of range.
+
     Source: Sutskever et al. 2013, eqs. 3 and 4, with the velocity free of η.
     """
+    _require_fraction("momentum", momentum)
     momentum_steps = [optax.trace(momentum, nesterov=nesterov)] if momentum else []
     return optax.chain(
         *_decay(weight_decay, decay_mask),
@@ -87,11 +91,14 @@ def adam(
       weight_decay: λ, >= 0.
       decay_mask: which parameters decay; all by default, see `kernels`.
 
+    Raises:
+      InputError: a number is out of range.
+
     Source: Kingma and Ba 2015, algorithm 1.
     """
     return optax.chain(
         *_decay(weight_decay, decay_mask),
-        optax.scale_by_adam(b1=b1, b2=b2, eps=eps),
+        _adam_direction(b1, b2, eps),
         optax.scale_by_learning_rate(learning_rate),
     )
 
@@ -117,10 +124,13 @@ def adamw(
       weight_decay: λ, >= 0.
       decay_mask: which parameters decay; all by default, see `kernels`.
 
+    Raises:
+      InputError: a number is out of range.
+
     Source: Loshchilov and Hutter 2019, algorithm 2.
     """
     return optax.chain(
-        optax.scale_by_adam(b1=b1, b2=b2, eps=eps),
+        _adam_direction(b1, b2, eps),
         *_decay(weight_decay, decay_mask),
         optax.scale_by_learning_rate(learning_rate),
     )
@@ -287,9 +297,24 @@ def ema_update(average: Any, params: Any, *, decay: float) -> Any:
     )
 
 
+def _adam_direction(b1: float, b2: float, eps: float) -> optax.GradientTransformation:
+    _require_fraction("b1", b1)
+    _require_fraction("b2", b2)
+    if not eps > 0:
+        raise InputError(f"eps={eps} is not above 0")
+    return optax.scale_by_adam(b1=b1, b2=b2, eps=eps)
+
+
+def _require_fraction(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise InputError(f"{name}={value} is not in 0 <= {name} < 1")
+
+
 def _decay(
     weight_decay: float, mask: Mask | None
 ) -> list[optax.GradientTransformation]:
+    if not 0 <= weight_decay < math.inf:
+        raise InputError(f"weight_decay={weight_decay} is not a number >= 0")
     return [optax.add_decayed_weights(weight_decay, mask)] if weight_decay else []
 
 

@@ -93,6 +93,22 @@ def test_a_run_that_is_stopped_twice_ends_and_stays_as_it_is(
     assert contents(out) == before
 
 
+def test_the_best_measurement_may_be_kept(train, tmp_path):
+    change = (
+        "config.keep = 'best'; config.learning_rate = 0.5; config.every.evaluate = 2"
+    )
+    code, printed, errors = train("--json", "-", change=change)
+    assert code == 0, errors
+    rows = read_rows(tmp_path / "run" / "metrics.jsonl")
+    measured = [row["eval/seen/map"] for row in rows if "eval/seen/map" in row]
+    assert max(measured) > measured[-1]  # otherwise the last would do
+    numbers = json.loads(printed)
+    assert numbers["metrics"]["seen/map"] == pytest.approx(max(measured), abs=1e-6)
+    assert numbers["steps"] == 12
+    # Nothing is left to do, and the same is found again.
+    assert json.loads(train("--json", "-", change=change)[1]) == numbers
+
+
 def test_a_loss_that_breaks_ends_in_words_with_a_checkpoint(train, tmp_path):
     code, _, errors = train(
         change="config.learning_rate = 1e30; config.every.checkpoint = 1"
@@ -121,6 +137,7 @@ BATCH_NORM = "config.model.network.backbone.norm = 'batch'; config.micro_batch =
             "'x/*' matches no parameter",
         ),
         ("config.mining = runs.mined().mining", "no multiple of 3"),
+        ("config.keep = 'best'; config.measure = None", "needs something to measure"),
         ("config = config.model", "needs a TrainingExperiment"),
     ],
 )

@@ -11,6 +11,7 @@ from jaxsim.experiment.descriptors import descriptor_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SMVS = str(CONFIGS / "smvs.py")
+BEST = str(CONFIGS / "grocery_best.py")
 
 
 def test_options_reach_the_config():
@@ -40,6 +41,11 @@ def test_overrides_change_single_fields():
         (SMVS, ["model.size=3"], "no field 'size'"),
         (SMVS, ["modell.size=3"], "no part 'modell'"),
         (SMVS, ["model.preprocessing.size_px=big"], "type int"),
+        (SMVS, ["model.scales=(1.0,'big')"], r"type tuple\[float, \.\.\.\]"),
+        (SMVS, ["model.preprocessing.size_px=True"], "type int"),
+        (BEST, ["transform.area=(0.5,)"], r"type tuple\[float, float\]"),
+        (BEST, ["groups=(1,)"], "type tuple"),
+        (BEST, ["average_decay='x'"], "float | None"),
         (SMVS, ["model"], "name=value"),
         (SMVS, ["model.network=3"], "a part of its own"),
     ],
@@ -59,6 +65,11 @@ def test_every_config_builds_its_model(path):
 def test_options_may_hold_tuples():
     config = parse_options("scales=(1.0,0.5),pooling=gem", descriptor_config)
     assert fdl.build(config).scales == (1.0, 0.5)
+
+
+def test_whole_numbers_serve_as_fractions():
+    config = load_config(BEST, ["transform.area=(1,1)", "average_decay=None"])
+    assert repr(fdl.build(config.transform).area) == "(1.0, 1.0)"
 
 
 @pytest.mark.parametrize(

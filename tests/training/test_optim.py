@@ -242,3 +242,20 @@ def test_average_of_weights_by_hand():
 def test_average_keeps_its_own_precision():
     average = ema_update(jnp.ones(2), jnp.ones(2, jnp.bfloat16), decay=0.5)
     assert average.dtype == jnp.float32
+
+
+@pytest.mark.parametrize(
+    "optimiser, option",
+    [
+        (sgd, {"momentum": 1.0}),
+        (sgd, {"weight_decay": -0.1}),
+        (adam, {"b1": 1.0}),
+        (adam, {"b2": -0.1}),
+        (adamw, {"eps": 0.0}),
+        (adamw, {"weight_decay": float("inf")}),
+    ],
+)
+def test_options_out_of_range(optimiser, option):
+    ((name, value),) = option.items()
+    with pytest.raises(InputError, match=f"{name}={value} is not"):
+        optimiser(0.1, **option)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxsim.core.errors import require_choice
+from jaxsim.core.errors import InputError, require_choice
 from jaxsim.losses.cross_entropy import cross_entropy
 from jaxsim.losses.margin_softmax import arcface_logits, cosface_logits
 from jaxsim.nn.descriptor import Descriptor
@@ -47,6 +47,10 @@ class ClassificationObjective(Objective):
     def setup(self):
         """Declares the layer of the labels."""
         require_choice("head", self.head, Head)
+        if not 0 <= self.smoothing < 1:
+            raise InputError(f"smoothing={self.smoothing} is not in 0 <= smoothing < 1")
+        if not self.scale > 0:
+            raise InputError(f"scale={self.scale} is not above 0")
         layer = nn.Dense if self.head == "softmax" else CosineLayer
         self.classifier = layer(self.num_labels)
 
