@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxsim.core.errors import InputError, MissingExtraError
+from jaxsim.core.memory import restart_with_huge_pages
 
 Embed = Callable[[], np.ndarray]
 THREADS = len(os.sched_getaffinity(0))
@@ -299,4 +300,5 @@ def peak_flops() -> float | None:
 
 
 if __name__ == "__main__":
+    restart_with_huge_pages()  # As `jaxsim` does.
     main()

@@ -23,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxsim.core.memory import restart_with_huge_pages
+
 THREADS = len(os.sched_getaffinity(0))
 SYSTEMS = ("torch", "jaxsim", "best")
 MARGIN, RATE, SIZE_PX = 0.2, 1e-4, 192
@@ -275,4 +277,5 @@ def torch_network():
 
 
 if __name__ == "__main__":
+    restart_with_huge_pages()  # As `jaxsim` does.
     main()

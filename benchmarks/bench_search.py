@@ -24,6 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxsim.core.memory import restart_with_huge_pages
+
 Search = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 BATCHES = (1, 256)
 PAUSE_S = 0.3
@@ -213,4 +215,5 @@ def memory_mib(field: str) -> float:
 
 
 if __name__ == "__main__":
+    restart_with_huge_pages()  # As `jaxsim` does.
     main()
