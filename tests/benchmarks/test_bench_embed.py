@@ -1,30 +1,11 @@
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[2]
-QUICK = [sys.executable, "benchmarks/bench_embed.py", "--quick"]
-
-
-def run(command, **environment):
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        env=os.environ | {"XLA_FLAGS": ""} | environment,
-        capture_output=True,
-        text=True,
-    )
+from tests.benchmarks.runs import metrics_of, run
 
 
 def test_quick_run_agrees_with_pytorch_and_writes_its_numbers(tmp_path):
     pytest.importorskip("torch")
-    done = run([*QUICK, "--json", str(tmp_path / "f.json")])
-    assert done.returncode == 0, done.stdout + done.stderr
-    metrics = json.loads((tmp_path / "f.json").read_text())["metrics"]
+    metrics = metrics_of("bench_embed", folder=tmp_path)
     for case in ("lite0_64", "resnet50_64"):
         assert metrics[f"{case}/images_per_s"] > 0
         assert metrics[f"ratio/{case}"] > 0
@@ -33,6 +14,6 @@ def test_quick_run_agrees_with_pytorch_and_writes_its_numbers(tmp_path):
 
 def test_without_pytorch_the_extra_is_named(tmp_path):
     (tmp_path / "torch.py").write_text("raise ImportError('blocked by the test')\n")
-    done = run(QUICK, PYTHONPATH=str(tmp_path))
+    done = run("bench_embed", PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
     assert "pip install 'jaxsim[bench]'" in done.stderr
