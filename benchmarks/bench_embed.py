@@ -85,6 +85,7 @@ def main() -> None:
     if platform == "gpu" and not torch.cuda.is_available():
         raise SystemExit("JAX sees a GPU but this build of PyTorch does not")
     torch.set_num_threads(THREADS)
+    torch.backends.cudnn.benchmark = True  # XLA tries its algorithms out, too.
     cases = GPU_CASES if platform == "gpu" else CPU_CASES
     cases, turns = (QUICK_CASES, 2) if options.quick else (cases, options.turns)
     load = os.getloadavg()[0]

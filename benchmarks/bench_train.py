@@ -145,6 +145,7 @@ def prepare() -> str:
     import jax
 
     torch.set_num_threads(THREADS)
+    torch.backends.cudnn.benchmark = True  # XLA tries its algorithms out, too.
     platform = jax.default_backend()
     if platform == "gpu" and not torch.cuda.is_available():
         raise SystemExit("JAX sees a GPU but this build of PyTorch does not")

@@ -123,11 +123,12 @@ def before_and_after(result) -> str:
 
 def run_numbers(result) -> dict:
     """Returns the numbers of a run in the JSON form of evaluations."""
+    steps = {"steps": result.steps, "kept_step": result.kept_step}
     if result.after is None:
-        return {"metrics": {}, "steps": result.steps}
+        return {"metrics": {}, **steps}
     before = {f"before/{k}": v for k, v in result.before.metrics.items()}
     numbers = result.after.to_json()
-    return numbers | {"metrics": numbers["metrics"] | before, "steps": result.steps}
+    return numbers | {"metrics": numbers["metrics"] | before, **steps}
 
 
 def write_run_page(out: Path, result, *, title: str) -> Path:
@@ -138,6 +139,8 @@ def write_run_page(out: Path, result, *, title: str) -> Path:
 
     page = out / "report.html"
     facts = {"steps": str(result.steps), "training images": str(result.images)}
+    if result.kept_step != result.steps:
+        facts["kept step"] = f"{result.kept_step}, chosen on the images measured"
     write_page(
         page,
         training_page(

@@ -4,6 +4,7 @@ import os
 import sys
 
 SETTING = "glibc.malloc.hugetlb=1"
+RESTARTED = "JAXSIM_RESTARTED"
 
 
 def restart_with_huge_pages() -> None:
@@ -16,8 +17,10 @@ def restart_with_huge_pages() -> None:
     without glibc, or if `GLIBC_TUNABLES` already chooses the pages.
     """
     chosen = os.environ.get("GLIBC_TUNABLES", "")
-    if "glibc.malloc.hugetlb" in chosen or not _is_glibc():
+    # The system may take the setting away again, and must not be asked for ever.
+    if "glibc.malloc.hugetlb" in chosen or RESTARTED in os.environ or not _is_glibc():
         return
+    os.environ[RESTARTED] = "1"
     os.environ["GLIBC_TUNABLES"] = f"{chosen}:{SETTING}" if chosen else SETTING
     sys.stdout.flush()
     sys.stderr.flush()

@@ -160,7 +160,7 @@ def _fit(
             "the config fit_data, or use whiten=none"
         )
     if regions is not None:
-        with bars("fit whitening", len(records)) as progress:
+        with bars("fit whitening", len(records) * len(model.scales)) as progress:
             whitening = fit_region_whitening(
                 Embedder(model, compiled_shapes=shapes),
                 records,
@@ -170,7 +170,7 @@ def _fit(
         variables = with_whitening(model, whitening, path=("pooling", "whiten"))
         model = dataclasses.replace(model, variables=variables)
     if whole is not None:
-        with bars("fit whitening", len(records)) as progress:
+        with bars("fit whitening", len(records) * len(model.scales)) as progress:
             whitening = fit_descriptor_whitening(
                 Embedder(model, compiled_shapes=shapes),
                 records,

@@ -62,6 +62,7 @@ class RunResult(NamedTuple):
     Attributes:
       model: the trained model, which is also in the run's folder.
       steps: updates done.
+      kept_step: the step whose model is kept.
       images: number of training images.
       stopped_by: the signal that ended it early; None at the end.
       before: measured before the first update; None if nothing is measured, or the run
@@ -73,6 +74,7 @@ class RunResult(NamedTuple):
 
     model: ImageModel
     steps: int
+    kept_step: int
     images: int
     stopped_by: str | None
     before: EvaluationResult | None
@@ -217,7 +219,8 @@ class _Run:
 
         def describe(state: TrainState, ids: np.ndarray) -> np.ndarray:
             nonlocal embedder
-            model = self.model(state)
+            # Hard for the network as it is, not for its average.
+            model = self.model(state.replace(average=None))
             embedder = dataclasses.replace(embedder or Embedder(model), model=model)
             chosen = [self.records[i] for i in ids.tolist()]
             with self.bars("describe the pool", len(chosen)) as progress:
@@ -349,6 +352,7 @@ class _Run:
         result = RunResult(
             model=model,
             steps=steps,
+            kept_step=int(state.step),
             images=len(self.records),
             stopped_by=stopped_by,
             before=None,

@@ -67,7 +67,7 @@ class TrainingExperiment:
       measure: what is measured; None trains blindly.
       every: how often to measure and to keep a checkpoint.
       keep: whether the model that is kept is that of the "last" step or that of the
-        "best" measurement; then measure on images that are not those you will report.
+        "best" measurement, whose numbers are then too good: chosen on these images.
       seed: of everything random.
 
     Raises:

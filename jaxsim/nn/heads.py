@@ -29,7 +29,7 @@ class FullyConnected(nn.Module):
         """Maps a feature map to a vector; the result is not normalised."""
         x = features.masked_map().reshape(features.map.shape[0], -1)
         for number, dim in enumerate(self.dims, start=1):
-            x = nn.Dense(dim, name=f"dense{number}")(x)
+            x = nn.Dense(dim, precision="highest", name=f"dense{number}")(x)
             if number < len(self.dims) or self.final_activation:
                 x = nn.relu(x)
         return x

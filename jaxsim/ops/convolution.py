@@ -6,6 +6,7 @@ times faster than the grouped convolution), 1x1 kernels as a matrix product, and
 3x3 kernels by Winograd's algorithm (about twice as fast on large maps).
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -231,7 +232,8 @@ def _shifted_sum(stride: int, padded, kernel):
 def _depthwise_forward(stride: int, padding: Padding, x, kernel):
     # What a loop returns is stored. Without one, XLA would compute the layer again
     # where the gradient of the activation after it asks for its sign.
-    y = lax.map(lambda image: _depthwise(stride, padding, image[None], kernel)[0], x)
+    layer: Callable = partial(_depthwise, stride, padding)
+    y = lax.map(lambda image: layer(image[None], kernel)[0], x)
     return y, (x, kernel)
 
 

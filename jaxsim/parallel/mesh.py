@@ -13,15 +13,16 @@ BATCH_AXIS = "batch"
 def make_mesh(devices: Sequence[Any] | None = None) -> Mesh:
     """Returns a mesh along one axis, over which batches are split.
 
-    The axis is Auto: the compiler places the collectives.
+    The axis is Auto: the compiler places the collectives. Devices lie in the order of
+    their processes, so that the rows of a batch do, too; `jax.make_mesh` may follow the
+    wires of a TPU pod instead.
 
     Args:
       devices: such as `jax.local_devices()`; all of every process if None.
     """
     devices = jax.devices() if devices is None else devices
-    return jax.make_mesh(
-        (len(devices),), (BATCH_AXIS,), axis_types=(AxisType.Auto,), devices=devices
-    )
+    ordered = sorted(devices, key=lambda device: (device.process_index, device.id))
+    return Mesh(np.array(ordered), (BATCH_AXIS,), axis_types=(AxisType.Auto,))
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:

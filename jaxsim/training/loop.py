@@ -225,15 +225,18 @@ class _Watch:
         names = list(dict.fromkeys(self._loop.records[i].name for i in ids.tolist()))
         shown = ", ".join(names[:NAMED_IN_ERRORS])
         more = f" and {len(names) - NAMED_IN_ERRORS} more"
-        goes_on = (
-            "No checkpoint was kept yet, so the same command starts again"
-            if kept is None
-            else f"The last good checkpoint is that of step {kept}, from which the "
-            "same command goes on"
-        )
+        if kept is None:
+            where = "No checkpoint was kept yet"
+        elif kept == step - 1:
+            # The loss of a step is that of the network before its update.
+            where = (
+                f"The checkpoint of step {kept} leads to it and cannot be gone on from"
+            )
+        else:
+            where = f"The last good checkpoint is that of step {kept}"
         return (
             f"the {name} became {value} at step {step}, on the images {shown}"
             + (more if len(names) > NAMED_IN_ERRORS else "")
-            + f". {goes_on}; if it meets this again, lower the learning rate, clip "
-            "gradients or look at those images, and train into another --out"
+            + f". {where}. The same command would meet this again: lower the learning "
+            "rate, clip gradients or look at those images, and train into another --out"
         )

@@ -26,7 +26,7 @@ class PoolMining:
       labels: int32 [N], of all training images; those of -1, without a label, are never
         drawn.
       describe: descriptors of some images by the network as it is; zeros for an image
-        that cannot be used, which is then no anchor and no positive.
+        that cannot be used, which is then in no triplet that counts.
       pool_size: images in the pool; all of them if there are fewer.
       hardest: triplets kept for each image, those of largest loss.
       triplets: of each batch: a uniform image, then one of its triplets uniformly.
@@ -93,7 +93,8 @@ class PoolMining:
         )
         rows = jnp.stack([found.anchor, found.positive, found.negative], axis=-1)
         images = jnp.asarray(pool.astype(np.int32))[rows]
-        return {"images": images, "weights": found.weight}
+        usable = jnp.asarray(vectors.any(axis=1))[found.negative]
+        return {"images": images, "weights": found.weight * usable}
 
     def examples(
         self, data: TrainingBatches, pool: dict[str, Array]

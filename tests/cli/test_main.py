@@ -67,6 +67,25 @@ def test_the_compilation_cache_is_on_unless_chosen(monkeypatch, tmp_path):
     assert cli.os.environ["JAX_COMPILATION_CACHE_DIR"] == "mine"
 
 
+@pytest.mark.parametrize("command, several", [("train", False), ("index", True)])
+def test_training_stays_on_one_cpu_device(monkeypatch, command, several, tmp_path):
+    monkeypatch.setattr(cli, "usable_cores", lambda: 2)
+    monkeypatch.delenv("XLA_FLAGS")
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "1")
+    del cli.os.environ["JAX_NUM_CPU_DEVICES"]
+    missing = str(tmp_path / "missing")
+    words = {"train": [f"{missing}.py", "--out", missing], "index": [missing, "--out"]}
+    assert cli.main([command, *words[command], str(tmp_path / "out")][:4]) == 2
+    assert (cli.os.environ.get("JAX_NUM_CPU_DEVICES") == "2") == several
+
+
+def test_the_script_restarts_with_huge_pages_first(monkeypatch):
+    called = []
+    monkeypatch.setattr(cli, "restart_with_huge_pages", lambda: called.append("pages"))
+    monkeypatch.setattr(cli, "main", lambda: called.append("main") or 0)
+    assert cli.command() == 0 and called == ["pages", "main"]
+
+
 @pytest.mark.parametrize("cores, devices", [(1, 1), (2, 2), (6, 4), (64, 8)])
 def test_cores_become_devices(monkeypatch, cores, devices):
     monkeypatch.setattr(cli, "usable_cores", lambda: cores)

@@ -104,7 +104,10 @@ def test_the_best_measurement_may_be_kept(train, tmp_path):
     assert max(measured) > measured[-1]  # otherwise the last would do
     numbers = json.loads(printed)
     assert numbers["metrics"]["seen/map"] == pytest.approx(max(measured), abs=1e-6)
-    assert numbers["steps"] == 12
+    best = next(r for r in rows if r.get("eval/seen/map") == max(measured))
+    assert (numbers["steps"], numbers["kept_step"]) == (12, best["step"])
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert f"{best['step']}, chosen on the images measured" in page
     # Nothing is left to do, and the same is found again.
     assert json.loads(train("--json", "-", change=change)[1]) == numbers
 
@@ -116,8 +119,18 @@ def test_a_loss_that_breaks_ends_in_words_with_a_checkpoint(train, tmp_path):
     assert code == 2 and "Traceback" not in errors
     step = read_rows(tmp_path / "run" / "metrics.jsonl")[-1]["step"]
     assert f" at step {step + 1}, on the images label" in errors
-    assert f"The last good checkpoint is that of step {step}" in errors
+    # The checkpoint of that step was made by the update that broke the network.
+    assert f"The checkpoint of step {step} leads to it" in errors
     assert last_state(tmp_path / "run")[0] == step
+
+
+def test_a_loss_that_breaks_long_after_a_checkpoint(train, tmp_path):
+    """Healthy at step 2, where a checkpoint is kept, and broken three steps later."""
+    code, _, errors = train(
+        change="config.learning_rate = fdl.Partial(runs.rate_that_breaks); "
+        "config.every.checkpoint = 2"
+    )
+    assert code == 2 and "The last good checkpoint is that of step 2" in errors
 
 
 BATCH_NORM = "config.model.network.backbone.norm = 'batch'; config.micro_batch = 8"

@@ -23,6 +23,9 @@ CASES = {
     "pointwise padded": ((1, 1, 6, 4), 2, ((1, 1), (0, 1)), 1, (5, 4)),
     "dense 3x3": ((3, 3, 6, 4), 1, ((1, 1), (1, 1)), 1, (6, 5)),
     "dense 7x7 strided": ((7, 7, 6, 4), 2, ((3, 3), (3, 3)), 1, (9, 8)),
+    "wide 3x3 strided": ((3, 3, 32, 40), 2, ((0, 1), (0, 1)), 1, (9, 8)),
+    "wide 7x5 strided": ((7, 5, 40, 32), 3, ((3, 2), (1, 4)), 1, (11, 9)),
+    "wide 3x3, few tiles": ((3, 3, 32, 32), 1, ((2, 0), (1, 1)), 1, (5, 6)),
     "grouped": ((3, 3, 2, 6), 1, ((1, 1), (1, 1)), 3, (6, 5)),
     "depth multiplier": ((3, 3, 1, 12), 1, ((1, 1), (1, 1)), 6, (6, 5)),
 }
@@ -42,7 +45,8 @@ def reference(x, kernel, stride, padding, groups):
 
 def arrays(shape, size, dtype="float32"):
     rng = np.random.default_rng(0)
-    x = jnp.asarray(rng.normal(size=(3, *size, 6)), dtype)
+    channels = shape[2] if shape[2] > 6 else 6
+    x = jnp.asarray(rng.normal(size=(3, *size, channels)), dtype)
     return x, jnp.asarray(rng.normal(size=shape), dtype)
 
 
@@ -140,11 +144,11 @@ def test_winograd_equals_the_direct_sum(padding):
     assert scaled_difference(actual, reference(x, kernel, 1, padding, 1)) < 1e-5
 
 
-def test_large_dense_maps_use_winograd_and_keep_their_gradients():
+@pytest.mark.parametrize("padding", [((1, 1), (1, 1)), NONE, ((0, 2), (2, 1))])
+def test_large_dense_maps_use_winograd_and_keep_their_gradients(padding):
     rng = np.random.default_rng(0)
-    x = jnp.asarray(rng.normal(size=(2, 24, 22, 32)), jnp.float32)
+    x = jnp.asarray(rng.normal(size=(3, 24, 22, 32)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(3, 3, 32, 32)), jnp.float32)
-    padding = ((1, 1), (1, 1))
 
     def ours(x, kernel):
         return convolution(x, kernel, padding=padding)

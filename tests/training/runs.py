@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import fiddle as fdl
+import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
@@ -130,6 +131,11 @@ def mined(steps: int = 12) -> fdl.Config[TrainingExperiment]:
         measure=None,
         every=fdl.Config(Every, checkpoint=5),
     )
+
+
+def rate_that_breaks(step):
+    """A learning rate that is sane up to step 2 and then far too large."""
+    return jnp.where(step < 2, 1e-3, 1e30)
 
 
 def rows_of(out: Path) -> list[dict]:

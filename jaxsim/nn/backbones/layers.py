@@ -89,7 +89,7 @@ class Conv(nn.Module):
         )
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.channels,))
-            y = y + bias.astype(x.dtype)[None, None, None]
+            y = _shifted(y, bias)
         return y
 
 
@@ -214,5 +214,15 @@ class ConvNorm(nn.Module):
             return out.replace(map=norm.live(out.map, mask))
         # The map before normalisation is then neither stored nor read in training.
         factor, shift = norm.frozen()
-        y = conv(x, factor)
-        return Features(y + shift.astype(y.dtype)[None, None, None], valid)
+        return Features(_shifted(conv(x, factor), shift), valid)
+
+
+def _shifted(
+    x: Float[Array, "B H W C"], shift: Float[Array, " C"]
+) -> Float[Array, "B H W C"]:
+    """Adds a number to each channel in float32.
+
+    The gradient of the shift is a sum over the whole map, in which bfloat16 would lose
+    most terms.
+    """
+    return (x.astype(jnp.float32) + shift[None, None, None]).astype(x.dtype)

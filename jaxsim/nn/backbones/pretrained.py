@@ -1,15 +1,18 @@
 """Pretrained parameters of a whole network, from a package or a file."""
 
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxsim.core.errors import WeightsError
 from jaxsim.nn.backbones import efficientnet_lite_names, resnet_names, vgg_names
 from jaxsim.nn.backbones.efficientnet_lite import EfficientNetLite
+from jaxsim.nn.backbones.fold import unfold_batch_norm
 from jaxsim.nn.backbones.resnet import ResNet
 from jaxsim.nn.backbones.vgg import VGG16
 from jaxsim.nn.weights.import_weights import choose_table, find_prefix, import_weights
@@ -18,6 +21,7 @@ from jaxsim.nn.weights.state_dict import read_state_dict
 from jaxsim.nn.weights.tables import NameTable
 
 BACKBONE = "backbone"
+PARAMS = "params"
 REQUIRED = (BACKBONE, "classifier")
 
 
@@ -45,7 +49,8 @@ def load_pretrained(network: nn.Module, path: Path) -> dict:
 
     Args:
       network: a descriptor or classifier around a field `backbone`.
-      path: a .pth, .safetensors or .npz file of a known naming.
+      path: a .pth, .safetensors or .npz file of a known naming; or parameters.npz of a
+        trained model, whose backbone is taken.
 
     Raises:
       WeightsError: the file cannot be read, or does not fit.
@@ -53,6 +58,8 @@ def load_pretrained(network: nn.Module, path: Path) -> dict:
     images = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.uint8)
     template = jax.eval_shape(network.init, jax.random.key(0), images)
     state_dict = read_state_dict(path)
+    if all(name.startswith(f"{PARAMS}/") for name in state_dict):
+        return _with_trained_backbone(network, template, state_dict, path)
     tables = name_tables(network.backbone)
     naming = choose_table(state_dict, tables, source=str(path))
     table = tables[naming]
@@ -67,6 +74,46 @@ def load_pretrained(network: nn.Module, path: Path) -> dict:
     values = flatten_dict(
         import_weights(state_dict, table, unflatten_dict(imported), source=str(path))
     )
+    rest = _initial(network, [p for p in leaves if p not in values])
+    return unflatten_dict({**values, **rest})
+
+
+def _with_trained_backbone(
+    network: nn.Module, template: dict, state_dict: dict, path: Path
+) -> dict:
+    """Returns variables with the backbone of one of our own models, its norm unfolded.
+
+    What sits on the backbone has its initial values: another pooling or whitening may
+    be wanted there.
+    """
+    stored = unflatten_dict(state_dict, sep="/")[PARAMS].get(BACKBONE, {})
+    layout = {name: tree.get(BACKBONE, {}) for name, tree in template.items()}
+    try:
+        found = unfold_batch_norm(stored, layout, epsilon=network.backbone.epsilon)
+    except KeyError as error:
+        raise WeightsError(
+            f"'{path}' does not fit this {type(network.backbone).__name__}: it has no "
+            f"{error}"
+        ) from error
+    values: dict[tuple[str, ...], Any] = {
+        (kind, BACKBONE, *leaf): value
+        for kind, tree in found.items()
+        for leaf, value in flatten_dict(tree).items()
+    }
+    leaves: dict[tuple[str, ...], Any] = flatten_dict(template)
+    expected = {leaf: leaves[leaf] for leaf in leaves if leaf[1] == BACKBONE}
+    for leaf in sorted(expected.keys() | values.keys()):
+        name = "/".join(leaf)
+        if leaf not in values or leaf not in expected:
+            raise WeightsError(
+                f"'{path}' does not fit this network: only one of them has {name}"
+            )
+        shape, wanted = np.shape(values[leaf]), np.shape(expected[leaf])
+        if shape != wanted:
+            raise WeightsError(
+                f"'{path}' does not fit this network: {name} is {shape} instead of "
+                f"{wanted}"
+            )
     rest = _initial(network, [p for p in leaves if p not in values])
     return unflatten_dict({**values, **rest})
 

@@ -51,8 +51,10 @@ class ClassificationObjective(Objective):
             raise InputError(f"smoothing={self.smoothing} is not in 0 <= smoothing < 1")
         if not self.scale > 0:
             raise InputError(f"scale={self.scale} is not above 0")
-        layer = nn.Dense if self.head == "softmax" else CosineLayer
-        self.classifier = layer(self.num_labels)
+        if self.head == "softmax":
+            self.classifier = nn.Dense(self.num_labels, precision="highest")
+        else:
+            self.classifier = CosineLayer(self.num_labels)
 
     def outputs(self, batch: Batch, *, train: bool) -> Float[Array, "B D"]:
         """Returns pooled vectors for a softmax, and unit descriptors otherwise."""

@@ -1,5 +1,6 @@
 """Losses on a batch of labelled descriptors: distances, mining and formula together."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -53,6 +54,14 @@ class TripletCriterion:
     def __post_init__(self):
         require_choice("miner", self.miner, MinerName)
         require_choice("average", self.average, Average)
+        if self.margin is not None:
+            _require_positive(margin=self.margin)
+        _require_positive(scale=self.scale)
+
+    @property
+    def unit_only(self) -> bool:
+        """Whether descriptors must have length 1."""
+        return self.miner == "distance_weighted"
 
     def __call__(
         self, descriptors: Descriptors, labels: Labels, *, key: jax.Array
@@ -107,6 +116,12 @@ class ContrastiveCriterion:
 
     def __post_init__(self):
         require_choice("pairs", self.pairs, PairsName)
+        _require_positive(margin=self.margin)
+
+    @property
+    def unit_only(self) -> bool:
+        """Whether descriptors must have length 1."""
+        return False
 
     def __call__(
         self, descriptors: Descriptors, labels: Labels, *, key: jax.Array
@@ -144,6 +159,14 @@ class MultiSimilarityCriterion:
     base: float = 0.5
     epsilon: float = 0.1
 
+    def __post_init__(self):
+        _require_positive(alpha=self.alpha, beta=self.beta)
+
+    @property
+    def unit_only(self) -> bool:
+        """Whether descriptors must have length 1."""
+        return True
+
     def __call__(
         self, descriptors: Descriptors, labels: Labels, *, key: jax.Array
     ) -> Mean:
@@ -165,6 +188,8 @@ class MultiSimilarityCriterion:
 class AveragePrecisionCriterion:
     """One minus the average precision of each image's ranking of the others.
 
+    Unit vectors only.
+
     Attributes:
       bins: of the histogram of scores.
       low: score of the first bin, 0 as in the authors' code, -1 as in the paper.
@@ -175,6 +200,17 @@ class AveragePrecisionCriterion:
     bins: int = 25
     low: float = 0.0
 
+    def __post_init__(self):
+        if self.bins < 2 or not self.low < 1:
+            raise InputError(
+                f"bins={self.bins} and low={self.low}: expected bins >= 2, low < 1"
+            )
+
+    @property
+    def unit_only(self) -> bool:
+        """Whether descriptors must have length 1."""
+        return True
+
     def __call__(
         self, descriptors: Descriptors, labels: Labels, *, key: jax.Array
     ) -> Mean:
@@ -184,3 +220,9 @@ class AveragePrecisionCriterion:
         return average_precision(
             scores, pairs.relevant, pairs.counted, bins=self.bins, low=self.low
         )
+
+
+def _require_positive(**options: float) -> None:
+    for name, value in options.items():
+        if not 0 < value < math.inf:
+            raise InputError(f"{name}={value} is not a number above 0")

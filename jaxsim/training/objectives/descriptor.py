@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 import jax
 from jaxtyping import Array, Float, Int32
 
+from jaxsim.core.errors import InputError
 from jaxsim.losses.mean import Mean
 from jaxsim.nn.descriptor import Descriptor
 from jaxsim.training.objectives.base import Batch, Metrics, Objective
@@ -13,6 +14,11 @@ from jaxsim.training.objectives.base import Batch, Metrics, Objective
 @runtime_checkable
 class Criterion(Protocol):
     """A loss on a batch of labelled descriptors."""
+
+    @property
+    def unit_only(self) -> bool:
+        """Whether descriptors must have length 1."""
+        ...
 
     def __call__(
         self,
@@ -34,10 +40,21 @@ class DescriptorObjective(Objective):
     Attributes:
       network: makes the descriptors.
       criterion: such as `TripletCriterion()`.
+
+    Raises:
+      InputError: the criterion needs unit vectors, which the network does not make.
     """
 
     network: Descriptor
     criterion: Criterion
+
+    def setup(self):
+        """Checks that the parts go together."""
+        if self.criterion.unit_only and not self.network.unit:
+            raise InputError(
+                f"{type(self.criterion).__name__} needs descriptors that are unit "
+                "vectors: set model.network.unit=True, or take a loss of distances"
+            )
 
     def outputs(self, batch: Batch, *, train: bool) -> Float[Array, "B D"]:
         """Describes each image."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxsim.nn.backbones.efficientnet_lite import Block, InvertedResidual
-from jaxsim.nn.backbones.fold import fold_batch_norm
+from jaxsim.nn.backbones.fold import fold_batch_norm, unfold_batch_norm
 from jaxsim.nn.backbones.layers import BatchNorm, ConvNorm, max_pool, moments
 from jaxsim.nn.backbones.resnet import Bottleneck
 from jaxsim.nn.backbones.vgg import halve
@@ -101,6 +101,18 @@ def test_folding_changes_no_output(layer):
     else:
         folded = module.clone(layer=lambda *a, **k: ConvNorm(*a, folded=True, **k))
     found, _ = compiled(folded)(fold_batch_norm(variables, epsilon=1e-5), image)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * scale)
+
+
+def test_unfolding_changes_no_output(layer):
+    module, variables, run = layer
+    image = noise("image", 2, 4, 7, 4) - 0.5
+    expected, _ = run(variables, image)
+    folded = fold_batch_norm(variables, epsilon=1e-5)
+    again = unfold_batch_norm(folded["params"], variables, epsilon=1e-5)
+    assert jax.tree.structure(again) == jax.tree.structure(dict(variables))
+    found, _ = run(again, image)
     scale = np.abs(expected).max()
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * scale)
 
@@ -223,6 +235,24 @@ def test_frozen_statistics_normalise_each_channel():
         for f in (found, expected)
     )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-3), ours, theirs)
+
+
+def test_the_gradient_of_a_bias_is_summed_in_float32():
+    """In bfloat16 a sum of equal terms stops growing after a few hundred of them."""
+    module = ConvNorm(2, kernel=1)
+    maps = jnp.zeros((4, 64, 64, 3), jnp.bfloat16)
+    variables = module.init(jax.random.key(0), Features(maps))
+
+    @jax.jit
+    def gradient(params, maps):
+        def total(params):
+            out = module.apply({**variables, "params": params}, Features(maps))
+            return jnp.sum(out.map.astype(jnp.float32))
+
+        return jax.grad(total)(params)
+
+    found = gradient(variables["params"], maps)["norm"]["bias"]
+    np.testing.assert_allclose(found, 4 * 64 * 64, rtol=1e-3)
 
 
 @pytest.mark.parametrize("norm, moves", [("frozen", False), ("batch", True)])
