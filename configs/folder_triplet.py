@@ -5,7 +5,10 @@ Command:  jaxsim train configs/folder_triplet.py --data DIR --out RUN
 Data:     DIR/LABEL/*.jpg, or DIR/{train,test}/LABEL/*.jpg; a .csv manifest with the
           columns path, label (or label_column=NAME) and perhaps split; or
           tfds:NAME:SPLIT. Labels of one image are left out
-Note:     measured on the test part if there is one, and else not at all
+Hardware: any
+Time:     as configs/grocery_triplet.py a step
+Expect:   nothing was measured, as the photos are yours. It measures the test part if
+          there is one, and else nothing
 """
 
 import fiddle as fdl

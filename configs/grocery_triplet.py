@@ -3,8 +3,11 @@
 Command:  jaxsim train configs/grocery_triplet.py --data DIR --out RUN
 Data:     DIR/images.csv and the photos it lists
 Note:     trained on the classes below 41 of all splits; images of the others query each
-          other. The setting in which PyTorch Metric Learning 2.9 went from a MAP@R of
-          .313 to .564 and from a recall@1 of .958 to .972
+          other. The setting of PyTorch Metric Learning in
+          benchmarks/bench_metric_learning.py, but for a rate that falls to 0
+Hardware: 2 cores of an AMD EPYC (AVX-512), float32
+Time:     6 minutes of training, 30 images/s, and 25 s for each of three measurements
+Expect:   unseen/map@r .313 before, .561 after; unseen/recall@1 .958, .964
 """
 
 import fiddle as fdl
@@ -19,6 +22,7 @@ from jaxsim.training.loop import Every
 from jaxsim.training.objectives.criteria import TripletCriterion
 from jaxsim.training.objectives.descriptor import DescriptorObjective
 from jaxsim.training.optim import adam
+from jaxsim.training.schedules import cosine
 
 
 def get_config(
@@ -48,7 +52,7 @@ def get_config(
         sampler=fdl.Partial(PK, num_labels=8, per_label=4),
         transform=fdl.Config(no_augmentation, preprocessing=model.preprocessing),
         optimiser=fdl.Partial(adam),
-        learning_rate=rate,
+        learning_rate=fdl.Config(cosine, rate, steps=steps),
         steps=steps,
         measure=fdl.Config(
             RetrievalMeasure,

@@ -3,6 +3,9 @@
 Command:  jaxsim train configs/quickstart.py --out RUN
 Data:     made from the photographs in scikit-image's wheel; nothing is downloaded
 Note:     what launch/quickstart.sh trains
+Hardware: 2 cores of an AMD EPYC (AVX-512), float32
+Time:     QTIME
+Expect:   QEXPECT
 """
 
 import fiddle as fdl

@@ -1,0 +1,56 @@
+"""End-to-end R-MAC by mined triplets, small: EfficientNet-Lite0 on Grocery Store.
+
+Command:  jaxsim train configs/dir_lite0.py --data DIR --out RUN
+          jaxsim evaluate configs/dir_lite0.py --data DIR  (whitened, not trained)
+          jaxsim evaluate configs/grocery.py:pooling=rmac --data DIR  (not whitened)
+          with weights=OTHER_RUN/model/parameters.npz it starts from a backbone that was
+          trained before, such as by configs/scenes_resnet50.py:backbone=lite0
+Data:     DIR/images.csv and the photos it lists
+Note:     trained on the classes below 41 of all splits; images of the others query each
+          other. configs/dir_resnet101.py is the setting of the paper
+Hardware: a processor is enough
+Time:     not measured
+Expect:   not measured
+Source:   Gordo et al. 2017: pool mining of triplets, a margin of 0.1 on squared
+          distances, gradients of one group of images at a time.
+"""
+
+import fiddle as fdl
+
+from jaxsim.data.datasets import grocery
+from jaxsim.experiment.descriptors import BackboneName
+from jaxsim.experiment.dir import training_config
+from jaxsim.experiment.model_spec import PACKAGED
+from jaxsim.experiment.training_experiment import TrainingExperiment
+from jaxsim.training.optim import adam
+
+
+def get_config(
+    steps: int = 160,
+    backbone: BackboneName = "lite0",
+    weights: str = PACKAGED,
+    size_px: int = 224,
+    dim: int = 512,
+    triplets: int = 20,
+    rate: float = 1e-4,
+) -> fdl.Config[TrainingExperiment]:
+    """Returns the experiment; Adam, because a few hundred updates must be enough."""
+    config = training_config(
+        backbone=backbone,
+        weights=weights,
+        size_px=size_px,
+        dim=dim,
+        triplets=triplets,
+        pool_size=3000,
+        refresh=40,
+        micro_batch=None,
+        rate=rate,
+        steps=steps,
+    )
+    config.optimiser = fdl.Partial(adam)
+    config.data = fdl.Partial(grocery.train, split=None)
+    config.measure.data = fdl.Partial(grocery.unseen)
+    config.measure.main = "unseen/map@r"
+    config.every.evaluate = 40
+    config.every.checkpoint = 40
+    return config

@@ -1,0 +1,94 @@
+"""Deep Image Retrieval: what its configs have in common."""
+
+import fiddle as fdl
+
+from jaxsim.data.augment import Augmentation
+from jaxsim.data.samplers import RandomTriplets
+from jaxsim.evaluation.protocols.same_label import SameLabel
+from jaxsim.experiment.descriptors import BackboneName, descriptor_config
+from jaxsim.experiment.training_experiment import RetrievalMeasure, TrainingExperiment
+from jaxsim.training.loop import Every
+from jaxsim.training.mining import PoolMining
+from jaxsim.training.objectives.criteria import TripletCriterion
+from jaxsim.training.objectives.descriptor import DescriptorObjective
+from jaxsim.training.optim import adam
+from jaxsim.training.schedules import cosine
+
+MARGIN = 0.1
+LEVELS = 2
+HARDEST = 25
+
+
+def training_config(
+    *,
+    backbone: BackboneName,
+    weights: str,
+    size_px: int,
+    dim: int,
+    triplets: int,
+    pool_size: int,
+    refresh: int,
+    micro_batch: int | None,
+    rate: float,
+    steps: int,
+) -> fdl.Config[TrainingExperiment]:
+    """Returns the training of R-MAC by mined triplets, its data still to be set.
+
+    The regions' whitening is a layer that starts from the PCA of training regions and
+    is trained with the network; batch norm keeps its statistics.
+
+    Args:
+      backbone: the convolutional network.
+      weights: "packaged", a weight file, or parameters.npz of a trained model.
+      size_px: longest side of the images.
+      dim: of the descriptor.
+      triplets: of each update.
+      pool_size: images among which hard triplets are looked for.
+      refresh: updates after which a new pool is drawn.
+      micro_batch: images whose gradients are computed at a time; None takes all.
+      rate: the first learning rate.
+      steps: updates in all.
+
+    Source: Gordo et al. 2017, sections 3 and 5.
+    """
+    model = descriptor_config(
+        backbone=backbone,
+        pooling="rmac",
+        whiten="regions",
+        dim=dim,
+        size_px=size_px,
+        weights=weights,
+    )
+    model.network.pooling.levels = LEVELS
+    return fdl.Config(
+        TrainingExperiment,
+        model=model,
+        objective=fdl.Partial(
+            DescriptorObjective,
+            criterion=fdl.Config(
+                TripletCriterion, miner="rows", margin=MARGIN, squared=True, scale=0.5
+            ),
+        ),
+        data=None,
+        sampler=fdl.Partial(RandomTriplets, triplets=triplets),
+        transform=fdl.Config(
+            Augmentation,
+            preprocessing=model.preprocessing,
+            area=(0.7, 1.0),
+            blur=0.0,
+            jpeg=0.0,
+        ),
+        optimiser=fdl.Partial(adam),
+        learning_rate=fdl.Config(cosine, rate, steps=steps),
+        steps=steps,
+        micro_batch=micro_batch,
+        mining=fdl.Partial(
+            PoolMining,
+            pool_size=pool_size,
+            hardest=HARDEST,
+            refresh=refresh,
+            margin=MARGIN,
+        ),
+        measure=fdl.Config(RetrievalMeasure, data=None, protocol=fdl.Config(SameLabel)),
+        every=fdl.Config(Every),
+    )
