@@ -11,6 +11,7 @@ examples:
   jaxsim evaluate configs/folder.py:whiten=regions --data ~/Photos
   jaxsim evaluate configs/folder.py --data tfds:food101:validation
   jaxsim evaluate configs/folder.py --data ~/LabelledPhotos --model runs/photos/model
+  jaxsim evaluate configs/grocery.py --data DIR --rerank dba:20,qe:10
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
-    from jaxsim.cli.options import html_file, json_file
+    from jaxsim.cli.options import add_rerank, html_file, json_file
 
     parser.add_argument("config", help="config file, options after a colon")
     parser.add_argument(
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="exact",
         help="who ranks the images; faiss (extra `faiss`) gives the same but for ties",
     )
+    add_rerank(parser)
     parser.add_argument(
         "--json", type=json_file, metavar="FILE", help="write the numbers; - prints"
     )
@@ -77,6 +79,7 @@ def run(options: argparse.Namespace) -> None:
         options.data,
         model=None if options.model is None else open_trained(options.model),
         search=options.search,
+        rerank=options.rerank,
         bars=progress_bar,
     )
     show_result(result, quiet=options.json == "-")

@@ -7,6 +7,18 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.files import check_target
 
 
+def add_rerank(parser: argparse.ArgumentParser) -> None:
+    """Declares --rerank."""
+    parser.add_argument(
+        "--rerank",
+        metavar="STAGES",
+        help="make the rankings better, in stages: dba:K joins every image with its K "
+        "neighbours, qe:K every query with its first K results, aqe:K weighs these by "
+        "their cosines to the power of 3, spatial:K looks whether the points of the "
+        "first K results lie as in the query; such as dba:20,qe:1,spatial:50",
+    )
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Declares --model and --batch-size."""
     parser.add_argument(

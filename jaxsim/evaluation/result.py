@@ -24,6 +24,7 @@ class SetResult:
       ranking: the first K results of every query, self-match and ignored included.
       relevance: int8 [Q, K], 1 right, 0 wrong, -1 ignored (junk, self or missing).
       num_positives: int64 [Q], relevant images that exist in the database.
+      timings: milliseconds a query of stages of re-ranking.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SetResult:
     ranking: Ranking
     relevance: Int8[np.ndarray, "Q K"]
     num_positives: np.ndarray
+    timings: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

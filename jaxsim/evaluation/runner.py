@@ -1,6 +1,6 @@
 """Applies a protocol to the rankings of a retrieval set, block by block."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from jaxsim.evaluation.protocols.base import (
 from jaxsim.evaluation.result import SetResult
 
 Rank = Callable[[Int64[np.ndarray, " b"]], Ranking]
+RankInStages = Callable[[Int64[np.ndarray, " b"]], Sequence[Ranking]]
 
 
 def evaluate_set(
@@ -53,50 +54,105 @@ def evaluate_set(
       InputError: no query has a right image in the database, ids are out of range, or
         the rankings are not complete.
     """
-    num_queries, num_images = len(queries_of(data)), len(data.database)
-    tallies = _tallies(data, protocol)
-    main = tallies[protocol.main]
-    shown = min(keep, num_images)
-    ids = np.full((num_queries, shown), MISSING_ID, np.int64)
-    scores = np.full((num_queries, shown), -np.inf, np.float32)
-    relevance = np.full((num_queries, shown), -1, np.int8)
-    unreadable = np.zeros(num_queries, bool)
+    return evaluate_stages(
+        data,
+        protocol,
+        lambda rows: [rank(rows)],
+        stages=1,
+        block=block,
+        keep=keep,
+        progress=progress,
+    )[0]
 
+
+def evaluate_stages(
+    data: RetrievalSet,
+    protocol: Protocol,
+    rank: RankInStages,
+    *,
+    stages: int,
+    block: int = 256,
+    keep: int = 20,
+    progress: Callable[[int], None] | None = None,
+) -> list[SetResult]:
+    """Judges several rankings of every query, such as those of stages of re-ranking.
+
+    Args:
+      data: see `evaluate_set`, as all below.
+      protocol: which images are right and what is measured.
+      rank: from rows of the queries to one complete ranking for each stage.
+      stages: how many there are.
+      block: queries ranked at a time.
+      keep: results kept per query, for reports.
+      progress: called with the number of queries done since the last call.
+
+    Returns:
+      One result for each stage.
+
+    Raises:
+      InputError: see `evaluate_set`.
+    """
+    boards = [_Board(data, protocol, keep=keep) for _ in range(stages)]
+    num_queries = len(queries_of(data))
     for start in range(0, num_queries, block):
         rows = np.arange(start, min(start + block, num_queries), dtype=np.int64)
-        ranking = rank(rows)
-        _check_complete(ranking, rows, num_images)
-        ids[rows], scores[rows] = ranking.ids[:, :shown], ranking.scores[:, :shown]
-        unreadable[rows] = (ranking.ids == MISSING_ID).all(axis=1)
-        for row, ranked in zip(rows.tolist(), ranking.ids, strict=True):
-            for tally in tallies.values():
-                verdicts = judge_ranking(ranked, tally.judge.judge(row), num_images)
-                tally.add(row, verdicts)
-                if tally is main:
-                    relevance[row] = verdicts[:shown]
+        for board, ranking in zip(boards, rank(rows), strict=True):
+            board.add(rows, ranking)
         if progress is not None:
             progress(len(rows))
+    return [board.result() for board in boards]
 
-    metrics, definitions, protocol_used = {}, {}, protocol.variant(data)
-    for tally in tallies.values():
-        metrics |= tally.metrics()
-        definitions |= tally.definitions()
-        protocol_used |= tally.counts(unreadable)
-    return SetResult(
-        name=data.name,
-        metrics=metrics,
-        definitions=definitions,
-        protocol=protocol_used
-        | {
-            "database_images": str(num_images),
-            "without_descriptor": "never found; as a query counts 0",
-            "ties": "equal scores are ordered by database row",
-        },
-        average_precision=main.first_measure(),
-        ranking=Ranking(ids, scores),
-        relevance=relevance,
-        num_positives=main.num_positives,
-    )
+
+class _Board:
+    """Judgements of one ranking of every query, written down block by block."""
+
+    def __init__(self, data: RetrievalSet, protocol: Protocol, *, keep: int):
+        self._data, self._protocol = data, protocol
+        self._tallies = _tallies(data, protocol)
+        self._main = self._tallies[protocol.main]
+        num_queries = len(queries_of(data))
+        self._shown = min(keep, len(data.database))
+        shape = num_queries, self._shown
+        self._ids = np.full(shape, MISSING_ID, np.int64)
+        self._scores = np.full(shape, -np.inf, np.float32)
+        self._relevance = np.full(shape, -1, np.int8)
+        self._unreadable = np.zeros(num_queries, bool)
+
+    def add(self, rows: Int64[np.ndarray, " b"], ranking: Ranking) -> None:
+        num_images, shown = len(self._data.database), self._shown
+        _check_complete(ranking, rows, num_images)
+        self._ids[rows] = ranking.ids[:, :shown]
+        self._scores[rows] = ranking.scores[:, :shown]
+        self._unreadable[rows] = (ranking.ids == MISSING_ID).all(axis=1)
+        for row, ranked in zip(rows.tolist(), ranking.ids, strict=True):
+            for tally in self._tallies.values():
+                verdicts = judge_ranking(ranked, tally.judge.judge(row), num_images)
+                tally.add(row, verdicts)
+                if tally is self._main:
+                    self._relevance[row] = verdicts[:shown]
+
+    def result(self) -> SetResult:
+        metrics, definitions = {}, {}
+        protocol_used = self._protocol.variant(self._data)
+        for tally in self._tallies.values():
+            metrics |= tally.metrics()
+            definitions |= tally.definitions()
+            protocol_used |= tally.counts(self._unreadable)
+        return SetResult(
+            name=self._data.name,
+            metrics=metrics,
+            definitions=definitions,
+            protocol=protocol_used
+            | {
+                "database_images": str(len(self._data.database)),
+                "without_descriptor": "never found; as a query counts 0",
+                "ties": "equal scores are ordered by database row",
+            },
+            average_precision=self._main.first_measure(),
+            ranking=Ranking(self._ids, self._scores),
+            relevance=self._relevance,
+            num_positives=self._main.num_positives,
+        )
 
 
 def judge_ranking(

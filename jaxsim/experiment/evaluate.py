@@ -18,17 +18,25 @@ from jaxsim.data.rejects import Reject
 from jaxsim.evaluation.classification import evaluate_classification
 from jaxsim.evaluation.protocols.base import Protocol, queries_of
 from jaxsim.evaluation.result import EvaluationResult, SetResult
-from jaxsim.evaluation.runner import evaluate_set
+from jaxsim.evaluation.runner import evaluate_stages
 from jaxsim.experiment.build import build_model
 from jaxsim.experiment.collection import Collection
 from jaxsim.experiment.construct import construct
 from jaxsim.experiment.experiments import ClassificationExperiment, RetrievalExperiment
 from jaxsim.experiment.indexing import fit_sample
+from jaxsim.experiment.reranking import (
+    StageName,
+    build_stages,
+    parse_stages,
+    user_cache,
+)
 from jaxsim.experiment.training_experiment import TrainingExperiment
 from jaxsim.experiment.training_model import whitening_layers
 from jaxsim.pipeline.embed import CompiledShapes, Embedder, Embedding
 from jaxsim.pipeline.model import ImageModel
-from jaxsim.pipeline.rank import Search, complete_rankings
+from jaxsim.pipeline.rank import Search, complete_rankings, ranked_in_stages
+from jaxsim.rerank.base import Gallery
+from jaxsim.rerank.chain import Chain
 
 _COMPARISONS = {
     "cosine": "inner product of unit vectors",
@@ -43,6 +51,7 @@ def evaluate(
     *,
     model: ImageModel | None = None,
     search: Search = "exact",
+    rerank: str | None = None,
     bars: Bars = no_bars,
 ) -> tuple[EvaluationResult, list[RetrievalSet]]:
     """Measures what a config describes on some data.
@@ -54,6 +63,7 @@ def evaluate(
         a manifest or "tfds:NAME:SPLIT".
       model: measured instead of the config's own, such as one that was trained.
       search: who ranks the images.
+      rerank: stages that make the rankings better, such as "dba:20,qe:10".
       bars: shows progress.
 
     Returns:
@@ -72,6 +82,7 @@ def evaluate(
                 "by a config that ranks images, such as configs/folder.py"
             )
         return _classify(construct(config), config, root, bars)
+    stages = parse_stages(rerank) if rerank else []
     config = _retrieval_config(config)
     experiment: RetrievalExperiment = construct(config)
     sets = experiment.data(root)
@@ -104,6 +115,7 @@ def evaluate(
             bars,
             comparison=model.comparison,
             search=search,
+            stages=stages,
         )
         for data in sets
     ]
@@ -160,8 +172,12 @@ def judge(
     *,
     comparison: Comparison = "cosine",
     search: Search = "exact",
+    stages: Sequence[StageName] = (),
 ) -> SetResult:
     """Ranks and judges one retrieval set.
+
+    With stages of re-ranking the metrics are those of the last stage; those before have
+    their name in front, "first/" for the ranking by descriptors.
 
     Args:
       data: the queries and the database.
@@ -170,17 +186,60 @@ def judge(
       bars: shows progress.
       comparison: of the model that made the descriptors.
       search: who ranks.
+      stages: make the rankings better.
 
     Raises:
       MissingExtraError: faiss is asked for and not installed.
+      InputError: re-ranking is asked for descriptors that are no unit vectors.
     """
     database = embedding_of(data.database)
     queries = database if data.queries is None else embedding_of(data.queries)
     rank = complete_rankings(queries, database, comparison=comparison, search=search)
-    with bars(f"evaluate {data.name}", len(queries_of(data)), "queries") as progress:
-        outcome = evaluate_set(data, protocol, rank, progress=progress)
     ranked_by = {"comparison": _COMPARISONS[comparison], "search": _SEARCHES[search]}
-    return replace(outcome, protocol=outcome.protocol | ranked_by)
+    if stages and comparison != "cosine":
+        raise InputError(
+            "--rerank needs descriptors that are unit vectors, and this model's are "
+            "compared by Euclidean distance. Leave --rerank away"
+        )
+    built = build_stages(
+        stages,
+        queries=queries_of(data),
+        database=data.database,
+        features_folder=user_cache(),
+    )
+    chain = Chain(Gallery(database.vectors, database.found), built)
+    with bars(f"evaluate {data.name}", len(queries_of(data)), "queries") as progress:
+        outcomes = evaluate_stages(
+            data,
+            protocol,
+            ranked_in_stages(rank, queries, chain),
+            stages=1 + len(stages),
+            progress=progress,
+        )
+    return _with_earlier_stages(outcomes, chain, ranked_by)
+
+
+def _with_earlier_stages(
+    outcomes: Sequence[SetResult], chain: Chain, ranked_by: dict[str, str]
+) -> SetResult:
+    *earlier, last = outcomes
+    names = ["first", *(stage.name for stage in chain.stages)]
+    metrics, definitions = dict(last.metrics), dict(last.definitions)
+    for name, outcome in zip(names, earlier, strict=False):
+        where = "by descriptors alone" if name == "first" else f"after {name}"
+        for metric, value in outcome.metrics.items():
+            metrics[f"{name}/{metric}"] = value
+            text = outcome.definitions[metric].removesuffix(".")
+            definitions[f"{name}/{metric}"] = f"{text}, {where}."
+    if chain.stages:
+        ranked_by = ranked_by | {"rerank": ", ".join(names[1:])}
+    return replace(
+        last,
+        metrics=metrics,
+        definitions=definitions,
+        protocol=last.protocol | ranked_by,
+        timings=chain.milliseconds(len(last.num_positives)),
+    )
 
 
 def _classify(
@@ -233,7 +292,10 @@ def evaluation_result(
         rejects=tuple(rejects),
         versions=versions(),
         device=device_name(),
-        timings=timings,
+        timings=timings
+        | {
+            f"{s.name}/{name}": value for s in sets for name, value in s.timings.items()
+        },
     )
 
 

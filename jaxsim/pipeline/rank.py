@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Int64
 
 from jaxsim.core.ranking import MISSING_ID, Comparison, Ranking
+from jaxsim.index.complete import rank_all
 from jaxsim.index.faiss_flat import FaissFlat
 from jaxsim.pipeline.embed import Embedding
+from jaxsim.rerank.chain import Chain
 
 Search = Literal["exact", "faiss"]
 """Who ranks: numpy, or faiss' flat index. Their rankings differ in near ties alone."""
@@ -47,53 +49,38 @@ def complete_rankings(
     return rank
 
 
-def rank_all(
-    queries: Float32[np.ndarray, "q D"],
-    database: Float32[np.ndarray, "N D"],
-    *,
-    queries_found: Bool[np.ndarray, " q"],
-    database_found: Bool[np.ndarray, " N"],
-    comparison: Comparison = "cosine",
-) -> Ranking:
-    """Orders the whole database for each query by falling score, ties by id.
+def ranked_in_stages(
+    rank: Callable[[Int64[np.ndarray, " q"]], Ranking],
+    queries: Embedding,
+    chain: Chain,
+) -> Callable[[Int64[np.ndarray, " q"]], list[Ranking]]:
+    """Returns a function from rows of the queries to the rankings of all stages.
 
-    Memory is q x N: callers ask for a block of queries at a time.
+    The first one is that of the descriptors. A query without a descriptor finds
+    nothing in any of them.
 
     Args:
-      queries: float32 [q, D].
-      database: float32 [N, D].
-      queries_found: False for queries without a descriptor; they find nothing.
-      database_found: False for images without a descriptor; they are never found.
-      comparison: "cosine" scores by inner product, "distance" by minus the squared
-        Euclidean distance.
-
-    Returns:
-      A ranking with K = N; missing images fill the end of each row.
+      rank: see `complete_rankings`.
+      queries: descriptors of the images that ask.
+      chain: the stages.
     """
-    scores = (
-        queries @ database.T
-        if comparison == "cosine"
-        else -_squared_distances(queries, database)
-    )
-    scores[~queries_found] = -np.inf
-    scores[:, ~database_found] = -np.inf
-    # A stable sort keeps equal scores in the order of their ids.
-    ids = np.argsort(-scores, axis=1, kind="stable")
-    scores = np.take_along_axis(scores, ids, axis=1)
-    return Ranking(np.where(np.isneginf(scores), MISSING_ID, ids), scores)
+
+    def rank_in_stages(rows: Int64[np.ndarray, " q"]) -> list[Ranking]:
+        first = rank(rows)
+        found = np.flatnonzero(queries.found[rows])
+        asked = Ranking(first.ids[found], first.scores[found])
+        later = chain.rankings(queries.vectors[rows[found]], rows[found], asked)
+        return [first, *(_among(first.ids.shape, found, better) for better in later)]
+
+    return rank_in_stages
 
 
-def _squared_distances(
-    queries: Float32[np.ndarray, "q D"], database: Float32[np.ndarray, "N D"]
-) -> Float32[np.ndarray, "q N"]:
-    """Returns squared distances, in float64 until the end.
-
-    The difference of float32 products would lose the small distances of vectors that
-    lie far from the origin.
-    """
-    a, b = queries.astype(np.float64), database.astype(np.float64)
-    lengths = np.sum(a * a, axis=1)[:, None] + np.sum(b * b, axis=1)[None]
-    return np.maximum(lengths - 2 * (a @ b.T), 0).astype(np.float32)
+def _among(shape, rows: np.ndarray, ranking: Ranking) -> Ranking:
+    """Returns the ranking of some rows among those that find nothing."""
+    ids = np.full(shape, MISSING_ID, np.int64)
+    scores = np.full(shape, -np.inf, np.float32)
+    ids[rows], scores[rows] = ranking.ids, ranking.scores
+    return Ranking(ids, scores)
 
 
 def _ranked_by_faiss(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from jaxsim.data.datasets import photo_views
+from tests.cli.conftest import save_noise
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FOLDER = f"{CONFIGS / 'folder.py'}:size_px=64"
@@ -110,3 +111,42 @@ def test_a_config_of_something_else_is_refused(tmp_path, jaxsim):
     )
     code, _, errors = jaxsim("evaluate", config, "--data", tmp_path)
     assert code == 2 and "describes a ModelSpec" in errors
+
+
+def test_stages_of_reranking_are_measured_and_timed(
+    photos, jaxsim, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    save_noise(photos / "coffee" / "noise.jpg")
+    (photos / "coffee" / "broken.jpg").write_bytes(b"no image")
+    plain = evaluated(jaxsim, FOLDER, photos)
+    found = evaluated(jaxsim, FOLDER, photos, "--rerank", "dba:2,qe:1,spatial:3")
+    metrics = found["metrics"]
+    for name, value in plain["metrics"].items():
+        data, metric = name.split("/")
+        assert metrics[f"{data}/first/{metric}"] == value
+        assert 0 <= metrics[f"{data}/dba:2/{metric}"] <= 1
+        assert 0 <= metrics[name] <= 1
+    assert found["protocol"]["folder"]["rerank"] == "dba:2, qe:1, spatial:3"
+    assert metrics["folder/map"] >= metrics["folder/qe:1/map"]
+    assert found["timings"]["folder/spatial:3_ms"] > 0
+    assert found["timings"]["folder/qe:1_ms"] > 0
+    assert found["timings"]["folder/dba:2 prepare_ms"] > 0
+    expected = "after dba:2."
+    assert found["definitions"]["folder"]["dba:2/map"].endswith(expected)
+
+
+@pytest.mark.parametrize(
+    "stages, message",
+    [
+        ("qee:3", "there is no such stage; there are dba, qe, aqe, spatial"),
+        ("qe", "expected qe:K with a whole number K >= 1"),
+        ("dba:0", "expected dba:K"),
+        ("qe:1.5", "expected qe:K"),
+        ("qe:1,", "there is no such stage"),
+    ],
+)
+def test_wrong_stages_are_refused_before_the_work(jaxsim, tmp_path, stages, message):
+    words = ("evaluate", FOLDER, "--data", tmp_path / "none", "--rerank", stages)
+    code, _, errors = jaxsim(*words)
+    assert code == 2 and message in errors and "Traceback" not in errors

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from jaxsim.core.errors import MissingExtraError
+from jaxsim.index.complete import rank_all
 from jaxsim.pipeline.embed import Embedding
-from jaxsim.pipeline.rank import complete_rankings, rank_all
+from jaxsim.pipeline.rank import complete_rankings
 
 
 def test_order_ties_and_missing_images():

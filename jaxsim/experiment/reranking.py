@@ -1,0 +1,128 @@
+"""Stages of re-ranking from the words of the command line."""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxsim.classical.feature_cache import FeatureCache
+from jaxsim.classical.local_features import LocalFeatures
+from jaxsim.core.errors import InputError
+from jaxsim.data.images import RejectedImage
+from jaxsim.data.records import Record
+from jaxsim.pipeline.local_features import RecordFeatures
+from jaxsim.rerank.base import Reranker
+from jaxsim.rerank.chain import Stage
+from jaxsim.rerank.database_augmentation import DatabaseAugmentation
+from jaxsim.rerank.query_expansion import QueryExpansion
+from jaxsim.rerank.spatial import SpatialVerification
+
+ALPHA = 3.0
+KINDS = ("dba", "qe", "aqe", "spatial")
+_log = logging.getLogger(__name__)
+
+
+class StageName(NamedTuple):
+    """A stage as it is asked for, "qe:10".
+
+    Attributes:
+      kind: one of `KINDS`.
+      number: how many results or neighbours it takes.
+    """
+
+    kind: str
+    number: int
+
+    def __str__(self) -> str:
+        """Returns the words of the command line."""
+        return f"{self.kind}:{self.number}"
+
+
+def parse_stages(text: str) -> list[StageName]:
+    """Returns the stages named by "dba:20,qe:10,spatial:50".
+
+    Raises:
+      InputError: no such stage, or its number is not one above 0.
+
+    >>> [str(name) for name in parse_stages("dba:20,qe:10")]
+    ['dba:20', 'qe:10']
+    """
+    return [_parse(word) for word in text.split(",")]
+
+
+def _parse(text: str) -> StageName:
+    kind, _, number = text.partition(":")
+    if kind not in KINDS:
+        raise InputError(
+            f"--rerank {text}: there is no such stage; there are {', '.join(KINDS)}, "
+            "each with a number, such as dba:20,qe:10"
+        )
+    if not number.isdecimal() or int(number) < 1:
+        raise InputError(
+            f"--rerank {text}: expected {kind}:K with a whole number K >= 1, such as "
+            f"{kind}:20"
+        )
+    return StageName(kind, int(number))
+
+
+def build_stages(
+    names: Sequence[StageName],
+    *,
+    queries: Sequence[Record],
+    database: Sequence[Record],
+    features_folder: Path,
+    contents: Sequence[str] | None = None,
+) -> list[Stage]:
+    """Returns the stages, ready for a collection.
+
+    Args:
+      names: what was asked for.
+      queries: the images that ask, whose local features may be needed.
+      database: the images that are ranked.
+      features_folder: where local features are kept.
+      contents: of the database, see `RecordFeatures`.
+    """
+    cache = FeatureCache(folder=features_folder)
+    query_features = _or_none(RecordFeatures(queries, cache))
+    database_features = _or_none(RecordFeatures(database, cache, contents))
+
+    def reranker(name: StageName) -> Reranker:
+        match name.kind:
+            case "dba":
+                return DatabaseAugmentation(k=name.number)
+            case "qe":
+                return QueryExpansion(k=name.number)
+            case "aqe":
+                return QueryExpansion(k=name.number, alpha=ALPHA)
+            case _:
+                return SpatialVerification(
+                    query_features=query_features,
+                    database_features=database_features,
+                    top=name.number,
+                )
+
+    return [Stage(str(name), reranker(name)) for name in names]
+
+
+def user_cache() -> Path:
+    """Returns the folder of local features of collections without an index."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "jaxsim" / "features"
+
+
+def _or_none(features: RecordFeatures) -> Callable[[int], LocalFeatures]:
+    """Gives no points where an image cannot be used, so that nothing agrees with it."""
+
+    def get(row: int) -> LocalFeatures:
+        try:
+            return features(row)
+        except (OSError, RejectedImage) as error:
+            name = features.records[row].name
+            _log.warning("no local features of %s: %s", name, error)
+            nothing = np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8)
+            return LocalFeatures(*nothing, pixel_size=1.0)
+
+    return get

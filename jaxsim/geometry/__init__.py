@@ -1,0 +1,1 @@
+"""Where the points of one image lie in another."""

@@ -1,0 +1,104 @@
+"""Local features of the images of a collection, by row."""
+
+import collections
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock
+
+from jaxsim.classical.feature_cache import FeatureCache
+from jaxsim.classical.local_features import LocalFeatures
+from jaxsim.core.files import content_hash
+from jaxsim.core.progress import Progress
+from jaxsim.data.images import decode
+from jaxsim.data.preprocess import crop_box
+from jaxsim.data.records import Record
+
+
+@dataclass(frozen=True, eq=False)
+class RecordFeatures:
+    """Gives the local features of an image; what `SpatialVerification` asks for.
+
+    Points are in pixels of the upright image, of its box if it has one.
+
+    Attributes:
+      records: the images; the position is the row.
+      cache: where features are kept.
+      contents: of each record the hash of its bytes and box, as an index stores it, so
+        that no file with known features is read. None reads and hashes.
+      in_memory: how many images' features are kept in memory too, about 140 KB each.
+    """
+
+    records: Sequence[Record]
+    cache: FeatureCache
+    contents: Sequence[str] | None = None
+    in_memory: int = 1024
+    _recent: "collections.OrderedDict[int, LocalFeatures]" = field(
+        default_factory=collections.OrderedDict, init=False, repr=False
+    )
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
+
+    def __call__(self, row: int) -> LocalFeatures:
+        """Returns the features of one image.
+
+        Args:
+          row: of the image.
+
+        Raises:
+          OSError: the file is needed and cannot be read.
+          RejectedImage: the image cannot be used.
+          InputError: features cannot be written.
+          MissingExtraError: the engine is not installed.
+        """
+        with self._lock:
+            if row in self._recent:
+                self._recent.move_to_end(row)
+                return self._recent[row]
+        features = self._load(row)
+        with self._lock:
+            self._recent[row] = features
+            while len(self._recent) > self.in_memory:
+                self._recent.popitem(last=False)
+        return features
+
+    def prepare(
+        self,
+        rows: Iterable[int],
+        *,
+        num_threads: int | None = None,
+        progress: Progress = lambda count: None,
+    ) -> None:
+        """Finds the features of many images, so that later calls find them stored.
+
+        Args:
+          rows: of the images.
+          num_threads: all processors if None.
+          progress: called with the number of images done since the last call.
+
+        Raises:
+          OSError: a file is needed and cannot be read.
+          RejectedImage: an image cannot be used.
+          InputError: features cannot be written.
+          MissingExtraError: the engine is not installed.
+        """
+        with ThreadPoolExecutor(num_threads or os.cpu_count()) as threads:
+            for _ in threads.map(self, rows):
+                progress(1)
+
+    def _load(self, row: int) -> LocalFeatures:
+        record = self.records[row]
+        data = None
+        if self.contents is None:
+            data = record.read()
+            # As an index names the content of a record.
+            box = b"" if record.box is None else repr(record.box).encode()
+            content = content_hash(data + box)
+        else:
+            content = self.contents[row]
+
+        def image():
+            pixels = decode(record.read() if data is None else data)
+            return pixels if record.box is None else crop_box(pixels, record.box)
+
+        return self.cache.get(content, image)

@@ -1,0 +1,1 @@
+"""Better rankings from a first one."""

@@ -1,0 +1,77 @@
+"""Stages of re-ranking, one after the other, each timed."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from jaxsim.core.ranking import Ranking
+from jaxsim.rerank.base import Asked, Gallery, Reranker
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A re-ranker by the name it was asked for, such as "qe:10"."""
+
+    name: str
+    rerank: Reranker
+
+
+@dataclass
+class Chain:
+    """Stages prepared for one gallery.
+
+    Attributes:
+      gallery: that the first ranking is of.
+      stages: applied in order.
+      seconds: spent by each stage, by name; preparing is "NAME prepare".
+    """
+
+    gallery: Gallery
+    stages: Sequence[Stage]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self._galleries: list[Gallery] = []
+        gallery = self.gallery
+        for stage in self.stages:
+            started = time.perf_counter()
+            gallery = stage.rerank.prepare(gallery)
+            self._spend(f"{stage.name} prepare", started)
+            self._galleries.append(gallery)
+
+    def rankings(
+        self,
+        queries: Float32[np.ndarray, "Q D"],
+        rows: Int64[np.ndarray, " Q"],
+        ranking: Ranking,
+    ) -> list[Ranking]:
+        """Returns the ranking after each stage.
+
+        Args:
+          queries: float32 [Q, D], unit length.
+          rows: int64 [Q], which queries these are.
+          ranking: of the gallery, [Q, K].
+        """
+        asked, found = Asked(queries, rows), []
+        for stage, gallery in zip(self.stages, self._galleries, strict=True):
+            started = time.perf_counter()
+            asked, ranking = stage.rerank(asked, ranking, gallery)
+            self._spend(stage.name, started)
+            found.append(ranking)
+        return found
+
+    def milliseconds(self, queries: int) -> dict[str, float]:
+        """Returns the time of each stage: a query's, and that of preparing, in all."""
+        return {
+            f"{name}_ms": round(seconds * 1000, 1)
+            if name.endswith("prepare")
+            else round(seconds * 1000 / queries, 3)
+            for name, seconds in self.seconds.items()
+        }
+
+    def _spend(self, name: str, started: float) -> None:
+        seconds = time.perf_counter() - started
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds

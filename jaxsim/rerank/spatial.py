@@ -1,0 +1,105 @@
+"""Spatial verification: the first results, judged by where their points lie, too."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaxsim.classical.local_features import LocalFeatures
+from jaxsim.core.errors import InputError
+from jaxsim.core.ranking import MISSING_ID, Ranking
+from jaxsim.geometry.ransac import Model
+from jaxsim.rerank.base import Asked, Gallery
+from jaxsim.rerank.pairs import PairVerifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpatialVerification:
+    """Adds to the scores of the first results what their geometry says.
+
+    score = score + inliers x per_inlier, for the first `top` results of each query, and
+    these are sorted again. Few inliers are found between any two images; so they are
+    fused with the descriptors' score, where they count little, and do not overrule it.
+
+    The other results stay behind, as they were: scores only rise, so that none of the
+    first can fall below them. This keeps every id.
+
+    Attributes:
+      query_features: gives the local features of a query, by its row.
+      database_features: gives those of a database image, by its id. Returning the same
+        object for the same id saves time.
+      top: how many results of each query are verified.
+      per_inlier: what an inlier adds; made for cosines.
+      model: what relates two images of one thing.
+      threshold_px: see `jaxsim.rerank.pairs.PairVerifier`.
+      ratio: see there.
+      samples: see there.
+      seed: see there.
+
+    Raises:
+      InputError: an option is out of range.
+
+    Source: Philbin et al. 2007 for verifying the first results.
+    """
+
+    query_features: Callable[[int], LocalFeatures]
+    database_features: Callable[[int], LocalFeatures]
+    top: int = 50
+    per_inlier: float = 0.01
+    model: Model = "homography"
+    threshold_px: float = 5.0
+    ratio: float = 0.8
+    samples: int = 16384
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.top < 1 or not 0 <= self.per_inlier < np.inf:
+            raise InputError(
+                "spatial verification needs top >= 1 and per_inlier >= 0; got "
+                f"top={self.top} and per_inlier={self.per_inlier}"
+            )
+        self._verifier()
+
+    @property
+    def reach(self) -> int:
+        """How many results it looks at."""
+        return self.top
+
+    def prepare(self, gallery: Gallery) -> Gallery:
+        """Returns the gallery as it is."""
+        return gallery
+
+    def __call__(
+        self, asked: Asked, ranking: Ranking, gallery: Gallery
+    ) -> tuple[Asked, Ranking]:
+        """Returns the queries as they are and the ranking with the first part sorted.
+
+        Args:
+          asked: Q queries.
+          ranking: of the gallery, [Q, K].
+          gallery: that was ranked.
+        """
+        ids, scores = ranking.ids.copy(), ranking.scores.copy()
+        verifier = self._verifier()
+        for i, row in enumerate(asked.rows.tolist()):
+            first = ids[i, : self.top]
+            first = first[first != MISSING_ID]
+            if not len(first):
+                continue
+            query = self.query_features(row)
+            pairs = [(query, self.database_features(id)) for id in first.tolist()]
+            counts = [found.count for found in verifier.verify(pairs)]
+            added = np.float32(self.per_inlier) * np.array(counts, np.float32)
+            scores[i, : len(first)] += added
+        top = Ranking.from_scores(ids[:, : self.top], scores[:, : self.top])
+        ids[:, : self.top], scores[:, : self.top] = top.ids, top.scores
+        return asked, Ranking(ids, scores)
+
+    def _verifier(self) -> PairVerifier:
+        return PairVerifier(
+            model=self.model,
+            threshold_px=self.threshold_px,
+            ratio=self.ratio,
+            samples=self.samples,
+            seed=self.seed,
+        )
