@@ -6,7 +6,7 @@ import os
 from jaxsim.core.environment import PACKAGES, device_name, versions
 from jaxsim.core.files import atomic_write
 
-PEERS = ("torch", "faiss-cpu")
+PEERS = ("torch", "faiss-cpu", "opencv-python-headless")
 
 
 def write_report(

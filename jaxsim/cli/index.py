@@ -7,11 +7,22 @@ cannot be used are listed with reasons in rejects.csv inside the index.
 PHOTOS is a folder (subfolders become labels), a .csv manifest with a column "path", or
 a prepared TFDS data set as tfds:NAME:SPLIT.
 
+--kind chooses how the index is searched; what it trains is kept beside the vectors, and
+later runs encode new photos with it until --retrain or another --kind:
+
+  exact           every vector, exactly; what a new index has if nothing is asked for
+  pq:M            M bytes a photo, every one looked at; M divides the dimension, 512
+  opq:M           the same after a rotation that is learned too: better, trains longer
+  ivfpq:LISTS,M   M bytes a photo in LISTS lists, of which a search looks into a few
+  faiss:FACTORY   an index of faiss (extra `faiss`), such as faiss:IVF1024,PQ64
+
 examples:
   jaxsim index ~/Photos --out photos.index
   jaxsim index shop.csv --out shop.index --model pooling=gem,size_px=320
   jaxsim index ~/Photos --out photos.index --model runs/photos/model
   jaxsim index tfds:food101:train --out food.index --batch-size 64
+  jaxsim index ~/Photos --out photos.index --kind pq:64
+  jaxsim index ~/Photos --out photos.index --retrain
 """
 
 import argparse
@@ -25,6 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", metavar="PHOTOS", help="what to index")
     parser.add_argument("--out", required=True, type=Path, help="folder of the index")
     add_model(parser)
+    parser.add_argument(
+        "--kind",
+        help="how it is searched: exact, pq:M, opq:M, ivfpq:LISTS,M or faiss:FACTORY; "
+        "as before, or exact for a new index, if not given",
+    )
+    parser.add_argument(
+        "--retrain",
+        action="store_true",
+        help="train the codes again on the photos of today",
+    )
     parser.add_argument(
         "--json", type=json_file, metavar="FILE", help="write what was done; - prints"
     )
@@ -41,15 +62,19 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.cli.progress import progress_bar
     from jaxsim.data.sources import open_source
     from jaxsim.experiment.indexing import index_images
+    from jaxsim.index.kind import Kind
     from jaxsim.pipeline.update import REJECTS_FILE
 
     started = time.perf_counter()
+    kind = None if options.kind is None else Kind.parse(options.kind)
     records, unfollowed = open_source(options.photos)
     report = index_images(
         options.out,
         records,
         source=_absolute(options.photos),
         model=chosen_model(options.model),
+        kind=kind,
+        retrain=options.retrain,
         rejects=unfollowed,
         batch_size=options.batch_size,
         bars=progress_bar,
@@ -58,7 +83,8 @@ def run(options: argparse.Namespace) -> None:
     print(
         f"{options.out}: {report.images} images ({report.kept} kept, "
         f"{report.embedded} embedded, {report.reused} known under another name or "
-        f"time, {report.removed} old rows removed) in {seconds:.1f} s, "
+        f"time, {report.removed} old rows removed), searched as {report.kind}"
+        f"{' (trained now)' * report.trained}, in {seconds:.1f} s, "
         f"{report.compilations} compilations",
         file=sys.stderr,
     )

@@ -1,12 +1,14 @@
 """Find the photos of an index most similar to some queries.
 
-Scores are cosine similarities: 1 is the same picture. Results come as a table, as JSON,
-or as a page with pictures.
+Scores are cosine similarities: 1 is the same picture; those of a compressed index are
+approximate. Results come as a table, as JSON, or as a page with pictures.
 
 examples:
   jaxsim search photos.index query.jpg
   jaxsim search photos.index a.jpg b.jpg --k 20 --html answer.html
   jaxsim search photos.index --folder queries/ --json answer.json
+  jaxsim search photos.index query.jpg --rerank qe:10,spatial:50
+  jaxsim search lists.index query.jpg --nprobe 32
 """
 
 import argparse
@@ -15,12 +17,19 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
-    from jaxsim.cli.options import html_file, json_file, positive
+    from jaxsim.cli.options import add_rerank, html_file, json_file, positive
 
     parser.add_argument("index", type=Path, metavar="INDEX", help="folder of the index")
     parser.add_argument("queries", nargs="*", metavar="QUERY", help="image files")
     parser.add_argument("--folder", help="take all images of a folder as queries")
     parser.add_argument("--k", type=positive, default=10, help="results per query")
+    add_rerank(parser)
+    parser.add_argument(
+        "--nprobe",
+        type=positive,
+        help="lists to look into, of an index with lists (ivfpq: 16 if not given); "
+        "more find more and take longer",
+    )
     parser.add_argument(
         "--json", type=json_file, metavar="FILE", help="write the results; - prints"
     )
@@ -36,14 +45,23 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.cli.output import printable, write_json
     from jaxsim.core.errors import InputError
     from jaxsim.data.sources import open_sources
-    from jaxsim.experiment.indexing import open_engine
+    from jaxsim.experiment.indexing import FEATURES_FOLDER, open_engine
+    from jaxsim.experiment.reranking import build_stages, parse_stages
 
     sources = [*options.queries, *([options.folder] if options.folder else [])]
     if not sources:
         raise InputError("give at least one query image, or --folder FOLDER")
+    names = parse_stages(options.rerank) if options.rerank else []
     queries, unfollowed = open_sources(sources)
-    engine = open_engine(options.index)
-    ranking, rejects = engine.search(queries, options.k)
+    engine = open_engine(options.index, probes=options.nprobe)
+    stages = build_stages(
+        names,
+        queries=queries,
+        database=engine.images if names else [],
+        features_folder=options.index / FEATURES_FOLDER,
+        contents=[row.content for row in engine.store.rows] if names else None,
+    )
+    ranking, rejects = engine.search(queries, options.k, stages)
     for reject in [*unfollowed, *rejects]:
         print(f"skipped {printable(reject.name)}: {reject.reason}", file=sys.stderr)
     if len(rejects) == len(queries):
@@ -104,6 +122,7 @@ def _write_page(path: str, queries, ranking, engine) -> None:
         info={
             "index": str(engine.store.path),
             "images": str(len(engine.store)),
+            "searched as": str(engine.store.kind),
             **describe_model(engine.embedder.model),
         },
     )

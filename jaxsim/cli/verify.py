@@ -1,6 +1,6 @@
 """Check that an index is as it was written.
 
-Reads every byte of the vectors, the table of images and the model, and compares them
+Reads every byte of the vectors, codes, table of images and model, and compares them
 with their checksums; opening an index does so only for files below 256 MiB. Useful
 after copying an index, or when a disk is in doubt. Exit code 2 means that the index is
 damaged; the message says which file, and what to do.

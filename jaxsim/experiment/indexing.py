@@ -14,8 +14,9 @@ from jaxsim.experiment.build import build_model, folded_config, load_model
 from jaxsim.experiment.descriptors import descriptor_config
 from jaxsim.experiment.model_spec import ModelSpec
 from jaxsim.experiment.serialisation import config_to_json
+from jaxsim.index.kind import Kind
 from jaxsim.index.lock import locked
-from jaxsim.index.manifest import MANIFEST
+from jaxsim.index.manifest import MANIFEST, Manifest
 from jaxsim.index.storage import IndexStore
 from jaxsim.pipeline.embed import CompiledShapes, Embedder
 from jaxsim.pipeline.model import CONFIG_FILE, ImageModel
@@ -23,6 +24,7 @@ from jaxsim.pipeline.search import SearchEngine
 from jaxsim.pipeline.update import UpdateReport, update_index
 
 MODEL_FOLDER = "model"
+FEATURES_FOLDER = "features"
 FEWEST_TO_WHITEN = 200
 MOST_TO_FIT = 500
 
@@ -50,6 +52,8 @@ def index_images(
     source: str,
     model: fdl.Config[ModelSpec] | ImageModel | None = None,
     fit_records: Sequence[Record] | None = None,
+    kind: Kind | None = None,
+    retrain: bool = False,
     rejects: Sequence[Reject] = (),
     batch_size: int = 16,
     bars: Bars = no_bars,
@@ -64,22 +68,31 @@ def index_images(
         or for a new index `default_model`.
       fit_records: images that the whitening of a new index is fitted on, once; by
         default up to 500 of the collection, evenly spaced.
+      kind: how the index is to be searched, as `retrain`; see
+        `jaxsim.pipeline.update.update_index`. A new index is searched exactly by
+        default.
+      retrain: train the kind again.
       rejects: paths that never became records.
       batch_size: images per program run.
       bars: shows progress.
 
     Raises:
-      InputError: the images cannot be used, the index was made by another model, or
-        this model's descriptors are no unit vectors.
+      InputError: the images cannot be used, the index was made by another model, this
+        model's descriptors are no unit vectors, the kind does not suit them, or there
+        is nothing to train again.
       IndexFormatError: the index is damaged.
     """
     folder = path / MODEL_FOLDER
     fresh, shapes = None, set()
+    _check_training(path, kind, retrain=retrain, images=len(records))
     with locked(path):
-        if not (path / MANIFEST).exists() or not len(IndexStore.open(path)):
+        store = IndexStore.open(path) if (path / MANIFEST).exists() else None
+        if not store:  # There is none yet, or it has no images.
             (path / MANIFEST).unlink(missing_ok=True)
             fresh = _build(model, records, fit_records, bars, shapes)
             _require_unit_vectors(fresh)
+            if kind is not None:
+                kind.check_dimension(fresh.dimension)
             fresh.save(folder)
             IndexStore.create(
                 path,
@@ -87,29 +100,49 @@ def index_images(
                 fingerprint=fresh.fingerprint,
                 info={"source": source},
             )
-        elif model is not None:
-            _refuse_other_model(path, model)
+        else:
+            if model is not None:
+                _refuse_other_model(path, model)
+            if kind is not None:
+                kind.check_dimension(store.dimension)
 
     def open_embedder() -> Embedder:
         opened = fresh or _model_of(path)
         return Embedder(opened, batch_size=batch_size, compiled_shapes=shapes)
 
     return update_index(
-        path, records, open_embedder, source=source, rejects=rejects, bars=bars
+        path,
+        records,
+        open_embedder,
+        source=source,
+        kind=kind,
+        retrain=retrain,
+        rejects=rejects,
+        bars=bars,
     )
 
 
-def open_engine(path: Path, *, batch_size: int = 16) -> SearchEngine:
+def open_engine(
+    path: Path, *, batch_size: int = 16, probes: int | None = None
+) -> SearchEngine:
     """Opens an index for search.
+
+    Args:
+      path: folder of the index.
+      batch_size: images per program run.
+      probes: how many lists a search looks into; None leaves it to the index.
 
     Raises:
       IndexFormatError: there is no index, it is damaged, or its model is.
-      InputError: its model's descriptors are no unit vectors.
+      InputError: its model's descriptors are no unit vectors; or probes are given and
+        it has no lists, or not so many.
     """
     store = IndexStore.open(path)
+    if probes is not None:
+        store.kind.check_probes(probes)
     model = load_model(path / MODEL_FOLDER)
     _require_unit_vectors(model)
-    return SearchEngine(store, Embedder(model, batch_size=batch_size))
+    return SearchEngine(store, Embedder(model, batch_size=batch_size), probes)
 
 
 def verify_index(path: Path) -> IndexStore:
@@ -122,6 +155,23 @@ def verify_index(path: Path) -> IndexStore:
     store.verify()
     store.check_fingerprint(load_model(path / MODEL_FOLDER).fingerprint)
     return store
+
+
+def _check_training(
+    path: Path, kind: Kind | None, *, retrain: bool, images: int
+) -> None:
+    """Raises InputError if what is to be trained cannot be, whatever the model."""
+    before = "exact"
+    if (path / MANIFEST).exists() and (stored := Manifest.read(path).compressed):
+        before = stored.kind
+    wanted = before if kind is None else str(kind)
+    if retrain and wanted == "exact":
+        raise InputError(
+            "--retrain: an exact index has nothing to train. Leave it away, or choose "
+            "a compressed --kind, such as pq:64"
+        )
+    if kind is not None and (retrain or wanted != before):
+        kind.check_rows(images)
 
 
 def _require_unit_vectors(model: ImageModel) -> None:

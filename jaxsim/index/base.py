@@ -1,6 +1,6 @@
 """What every index can do, and the checks before any of it."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -9,6 +9,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
 
 
+@runtime_checkable
 class Index(Protocol):
     """Descriptors that can be searched; ids are row numbers and never change."""
 

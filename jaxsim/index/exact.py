@@ -13,6 +13,7 @@ from jaxtyping import Int64
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
 from jaxsim.index.base import check_k, check_vectors
+from jaxsim.index.live_rows import LiveRows
 from jaxsim.ops.similarity import inner_product
 from jaxsim.ops.topk import empty_topk, extend_topk
 
@@ -61,7 +62,7 @@ class ExactIndex:
             )
         self._dimension = vectors.shape[1]
         self._on_device = on_device
-        self._live = np.zeros(0, bool)
+        self._live = LiveRows()
         self._blocks: list[_Block] = []
         self._spare: dict[tuple[int, int, int], jax.Array] = {}
         self._lock = Lock()
@@ -74,7 +75,7 @@ class ExactIndex:
 
     def __len__(self) -> int:
         """Returns the number of rows that are not deleted."""
-        return int(self._live.sum())
+        return len(self._live)
 
     def search(self, queries: np.ndarray, k: int) -> Ranking:
         """Returns the k rows of largest inner product with each query.
@@ -88,7 +89,7 @@ class ExactIndex:
         """
         queries = check_vectors(queries, self.dimension, "queries")
         check_k(k)
-        kept = min(k, _next_power_of_two(len(self._live)))
+        kept = min(k, _next_power_of_two(self._live.total))
         ids = np.full((len(queries), k), -1, np.int64)
         scores = np.full((len(queries), k), -np.inf, np.float32)
         for start in range(0, len(queries), BLOCK_QUERIES):
@@ -137,9 +138,8 @@ class ExactIndex:
           InputError: wrong shape or type, NaN or infinite values.
         """
         vectors = check_vectors(vectors, self.dimension, "vectors")
-        first = len(self._live)
-        self._live = np.append(self._live, np.ones(len(vectors), bool))
-        ids = np.arange(first, first + len(vectors))
+        first = self._live.total
+        ids = self._live.append(len(vectors))
         largest = self._largest_block()
         if self._blocks and len(self._blocks[-1].rows) + len(vectors) <= largest:
             last = self._blocks.pop()
@@ -157,14 +157,7 @@ class ExactIndex:
         Raises:
           InputError: there never was such a row.
         """
-        ids = np.asarray(ids, np.int64)
-        unknown = ids[(ids < 0) | (ids >= len(self._live))]
-        if len(unknown):
-            raise InputError(
-                f"cannot delete row {unknown[0]}: this index has rows 0 to "
-                f"{len(self._live) - 1}"
-            )
-        self._live[ids] = False
+        ids = self._live.delete(ids)
         for block in self._blocks:
             if ((ids >= block.first) & (ids < block.first + len(block.rows))).any():
                 block.live = self._live_rows(block.first, block.rows, block.padded)
@@ -185,7 +178,7 @@ class ExactIndex:
 
     def _live_rows(self, first: int, rows: np.ndarray, padded) -> jax.Array | None:
         live = np.zeros(len(padded), bool)
-        live[: len(rows)] = self._live[first : first + len(rows)]
+        live[: len(rows)] = self._live.mask[first : first + len(rows)]
         return None if live.all() else jax.device_put(live)
 
 

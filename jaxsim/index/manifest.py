@@ -76,6 +76,19 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class CompressedFile:
+    """Codes of all rows, deleted ones included, and what they were trained with.
+
+    Attributes:
+      kind: how to search them, such as "pq:64"; see `jaxsim.index.kind.Kind`.
+      file: .npz, see `jaxsim.index.compressed`.
+    """
+
+    kind: str
+    file: StoredFile
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A whole version of the index.
 
@@ -84,9 +97,10 @@ class Manifest:
       info: how images become descriptors, for whoever opens the index; JSON values.
       dimension: length of a descriptor.
       segments: in the order of the row numbers.
-      segments_written: over the whole life of the index, so that no name of a file is
-        used twice.
+      segments_written: over the whole life of the index, compressed files counted too,
+        so that no name of a file is used twice.
       rejected: contents of the collection that hold no usable image, with reasons.
+      compressed: what is searched instead of the vectors; None searches these.
     """
 
     fingerprint: str
@@ -95,6 +109,14 @@ class Manifest:
     segments: tuple[Segment, ...] = ()
     segments_written: int = 0
     rejected: Mapping[str, str] = field(default_factory=dict)
+    compressed: CompressedFile | None = None
+
+    @property
+    def files(self) -> tuple[StoredFile, ...]:
+        """All files of this version."""
+        packed = () if self.compressed is None else (self.compressed.file,)
+        segments = ((s.vectors, s.images) for s in self.segments)
+        return *(file for pair in segments for file in pair), *packed
 
     def write(self, folder: Path) -> None:
         """Replaces the manifest in one step.
@@ -152,8 +174,9 @@ class Manifest:
                 dimension=content["dimension"],
                 segments=tuple(map(_segment, content["segments"])),
                 segments_written=content["segments_written"],
-                # Older versions of this format did not remember them.
+                # Older versions of this format did not have them.
                 rejected=content.get("rejected", {}),
+                compressed=_compressed(content.get("compressed")),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise IndexFormatError(f"{path} is damaged: {error}. {REBUILD}") from error
@@ -166,6 +189,12 @@ def _segment(content: dict) -> Segment:
         images=StoredFile(**content["images"]),
         deleted=tuple(content["deleted"]),
     )
+
+
+def _compressed(content: dict | None) -> CompressedFile | None:
+    if content is None:
+        return None
+    return CompressedFile(content["kind"], StoredFile(**content["file"]))
 
 
 def _content_checksum(content: Mapping[str, object]) -> str:

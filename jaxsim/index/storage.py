@@ -11,10 +11,14 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from jaxsim.core.errors import IndexFormatError, InputError
+from jaxsim.index.base import Index
+from jaxsim.index.compressed import UNREADABLE, Compressed, read_compressed
 from jaxsim.index.exact import ExactIndex
 from jaxsim.index.images import ImageRow, image_rows, image_schema, read_images
+from jaxsim.index.kind import Kind
 from jaxsim.index.lock import refuse_foreign_folder
 from jaxsim.index.manifest import MANIFEST, REBUILD, Manifest, Segment, StoredFile
+from jaxsim.index.pq import PqIndex
 
 if TYPE_CHECKING:
     import pyarrow
@@ -35,12 +39,14 @@ class IndexStore:
       manifest: what the folder holds.
       vectors: per segment, float32 [rows, D], mapped into memory.
       table: Parquet table of all rows, see `jaxsim.index.images`.
+      packed: the bytes of the compressed file, mapped into memory; None without one.
     """
 
     path: Path
     manifest: Manifest
     vectors: tuple[np.ndarray, ...]
     table: "pyarrow.Table"
+    packed: np.ndarray | None = None
 
     @classmethod
     def create(
@@ -113,12 +119,16 @@ class IndexStore:
 
         tables = [image_schema().empty_table()]
         vectors = []
+        for file in manifest.files:
+            file.verify(path, whole=False)
         for segment in manifest.segments:
-            for file in (segment.vectors, segment.images):
-                file.verify(path, whole=False)
-            vectors.append(_map_vectors(path, segment, manifest.dimension))
+            vectors.append(map_vectors(path, segment, manifest.dimension))
             tables.append(_read_table(path, segment))
-        return cls(path, manifest, tuple(vectors), pyarrow.concat_tables(tables))
+        packed = None
+        if manifest.compressed is not None:
+            packed = np.memmap(path / manifest.compressed.file.name, np.uint8, "r")
+        table = pyarrow.concat_tables(tables)
+        return cls(path, manifest, tuple(vectors), table, packed)
 
     @property
     def dimension(self) -> int:
@@ -170,9 +180,68 @@ class IndexStore:
         )
         for vectors in self.vectors:
             index.add(vectors)
-        total = sum(map(len, self.vectors))
-        index.delete(np.setdiff1d(np.arange(total), self.live_ids))
+        index.delete(self._deleted_ids)
         return index
+
+    @property
+    def kind(self) -> Kind:
+        """How this index is searched.
+
+        Raises:
+          IndexFormatError: by a newer version of jaxsim.
+        """
+        if self.manifest.compressed is None:
+            return Kind("exact")
+        return _stored_kind(self.path, self.manifest.compressed.kind)
+
+    def index(self, *, probes: int | None = None) -> Index:
+        """Returns what answers queries: the compressed vectors if there are, or all.
+
+        Args:
+          probes: how many lists a search looks into; None leaves it to the index.
+
+        Raises:
+          InputError: the index has no lists, or not so many.
+          IndexFormatError: the compressed file is damaged.
+          MissingExtraError: faiss is needed and not installed.
+        """
+        if probes is not None:
+            self.kind.check_probes(probes)
+        index = self.compressed()
+        if index is None:
+            return self.exact()
+        if probes is not None and not isinstance(index, PqIndex):
+            index.set_probes(probes)
+        index.delete(self._deleted_ids)
+        return index
+
+    def compressed(self) -> Compressed | None:
+        """Returns the compressed vectors of all rows, deleted ones included.
+
+        Raises:
+          IndexFormatError: the file is damaged.
+          MissingExtraError: faiss is needed and not installed.
+        """
+        if self.manifest.compressed is None or self.packed is None:
+            return None
+        file, rows = self.manifest.compressed.file, sum(map(len, self.vectors))
+        try:
+            index = read_compressed(self.kind, self.packed)
+        except UNREADABLE as error:
+            raise _damaged(self.path, file, str(error)) from error
+        if (len(index), index.dimension) != (rows, self.dimension):
+            raise _damaged(
+                self.path,
+                file,
+                f"it holds {len(index)} rows of {index.dimension} components instead "
+                f"of {rows} of {self.dimension}",
+            )
+        return index
+
+    @property
+    def _deleted_ids(self) -> Int64[np.ndarray, " M"]:
+        total = sum(map(len, self.vectors))
+        return np.setdiff1d(np.arange(total), self.live_ids)
 
     def check_fingerprint(self, fingerprint: str) -> None:
         """Raises IndexFormatError unless the index was made by this model."""
@@ -190,12 +259,27 @@ class IndexStore:
         Raises:
           IndexFormatError: a file is not as it was written.
         """
-        for segment in self.manifest.segments:
-            for file in (segment.vectors, segment.images):
-                file.verify(self.path, whole=True)
+        for file in self.manifest.files:
+            file.verify(self.path, whole=True)
+        self.compressed()
 
 
-def _map_vectors(path: Path, segment: Segment, dimension: int) -> np.ndarray:
+def _stored_kind(path: Path, text: str) -> Kind:
+    try:
+        return Kind.parse(text)
+    except InputError as error:
+        raise IndexFormatError(
+            f"{path} is searched as '{text}', which this version of jaxsim does not "
+            "know. Upgrade with: pip install --upgrade jaxsim"
+        ) from error
+
+
+def map_vectors(path: Path, segment: Segment, dimension: int) -> np.ndarray:
+    """Returns the vectors of a segment of an index's folder, mapped into memory.
+
+    Raises:
+      IndexFormatError: the file does not hold float32 [rows, dimension].
+    """
     file = path / segment.vectors.name
     try:
         mapped = np.load(file, mmap_mode="r", allow_pickle=False)

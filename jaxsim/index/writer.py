@@ -16,16 +16,30 @@ import numpy as np
 
 from jaxsim.core.files import atomic_write
 from jaxsim.index.base import check_vectors
+from jaxsim.index.compressed import (
+    Compressed,
+    emptied,
+    train_compressed,
+    write_compressed,
+)
 from jaxsim.index.images import ImageFile, ImageRow, write_images
+from jaxsim.index.kind import Kind
 from jaxsim.index.lock import locked
-from jaxsim.index.manifest import MANIFEST, Manifest, Segment, StoredFile
+from jaxsim.index.manifest import (
+    MANIFEST,
+    CompressedFile,
+    Manifest,
+    Segment,
+    StoredFile,
+)
 from jaxsim.index.pending import Pending
-from jaxsim.index.storage import PENDING, IndexStore
+from jaxsim.index.storage import PENDING, IndexStore, map_vectors
 from jaxsim.index.update import Plan, plan_update
 
 MOST_SEGMENTS = 8
 MOST_DELETED_FRAC = 0.25
 _BLOCK_ROWS = 4096
+_ENCODED_AT_ONCE = 65536
 
 
 class IndexWriter:
@@ -148,6 +162,62 @@ class IndexWriter:
         self._pending.clear()
         return self.store
 
+    def compress(self, kind: Kind) -> IndexStore:
+        """Makes a version that is searched in another way; its rows stay as they are.
+
+        What is trained sees a sample of the live vectors, drawn evenly. The vectors
+        stay beside the codes: whatever is trained later starts from them.
+
+        Args:
+          kind: "exact" drops the codes.
+
+        Returns:
+          The new version.
+
+        Raises:
+          InputError: the vectors do not suit this kind, or the disk is full; the index
+            is as before.
+          MissingExtraError: faiss is asked for and not installed.
+        """
+        manifest = replace(self.store.manifest, compressed=None)
+        if kind.name != "exact":
+            live = self.store.live_ids
+            kind.check_dimension(self.store.dimension)
+            kind.check_rows(len(live))
+            step = -(-len(live) // kind.most_training_rows)
+            index = train_compressed(kind, self.store.take(live[::step]))
+            for vectors in self.store.vectors:
+                _add(index, vectors)
+            manifest = self._with_compressed(manifest, kind, index)
+        manifest.write(self.store.path)
+        self.store = IndexStore.open(self.store.path)
+        self._remove_leftovers()
+        return self.store
+
+    def _with_compressed(
+        self, manifest: Manifest, kind: Kind, index: Compressed
+    ) -> Manifest:
+        number = manifest.segments_written + 1
+        path = self.store.path / f"compressed-{number:06d}.npz"
+        write_compressed(path, index)
+        packed = CompressedFile(str(kind), StoredFile.of(path))
+        return replace(manifest, compressed=packed, segments_written=number)
+
+    def _recompressed(self, manifest: Manifest) -> Manifest:
+        """Returns the manifest with codes of its rows, old codebooks for new rows."""
+        before = [segment.vectors for segment in self.store.manifest.segments]
+        after = [segment.vectors for segment in manifest.segments]
+        index = None if before == after else self.store.compressed()
+        if index is None:
+            return manifest
+        if after[: len(before)] == before:
+            new = manifest.segments[len(before) :]
+        else:
+            new, index = manifest.segments, emptied(index)
+        for segment in new:
+            _add(index, map_vectors(self.store.path, segment, manifest.dimension))
+        return self._with_compressed(manifest, self.store.kind, index)
+
     def _new_rows(self, plan: Plan, without: set[str]) -> list[ImageRow]:
         stored = {row.content for row in self.store.rows}
         rows, missing = [], []
@@ -179,9 +249,8 @@ class IndexWriter:
         if added:
             number += 1
             segments.append(self._write_segment(f"segment-{number:06d}", added))
-        replace(manifest, segments=tuple(segments), segments_written=number).write(
-            self.store.path
-        )
+        after = replace(manifest, segments=tuple(segments), segments_written=number)
+        self._recompressed(after).write(self.store.path)
 
     def _write_segment(self, name: str, rows: Sequence[ImageRow]) -> Segment:
         vectors = self.store.path / f"{name}.npy"
@@ -208,17 +277,20 @@ class IndexWriter:
 
     def _remove_leftovers(self) -> None:
         folder = self.store.path
-        named = {
-            file.name
-            for segment in self.store.manifest.segments
-            for file in (segment.vectors, segment.images)
-        }
-        for path in folder.glob("segment-*"):
-            if path.name not in named:
-                path.unlink()
-        for pattern in (".segment-*.tmp", f".{MANIFEST}.*.tmp"):
+        named = {file.name for file in self.store.manifest.files}
+        for pattern in ("segment-*", "compressed-*"):
+            for path in folder.glob(pattern):
+                if path.name not in named:
+                    path.unlink()
+        for pattern in (".segment-*.tmp", ".compressed-*.tmp", f".{MANIFEST}.*.tmp"):
             for path in folder.glob(pattern):
                 path.unlink()
+
+
+def _add(index: Compressed, vectors: np.ndarray) -> None:
+    """Adds rows in blocks, so that vectors on disk are not all read at once."""
+    for start in range(0, len(vectors), _ENCODED_AT_ONCE):
+        index.add(np.array(vectors[start : start + _ENCODED_AT_ONCE]))
 
 
 def _without_dropped(segments: Sequence[Segment], kept: np.ndarray) -> list[Segment]:

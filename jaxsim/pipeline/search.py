@@ -12,10 +12,11 @@ from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.data.records import Record
 from jaxsim.data.rejects import Reject
 from jaxsim.data.sources import open_source
-from jaxsim.index.base import check_k
-from jaxsim.index.exact import ExactIndex
+from jaxsim.index.base import Index, check_k
 from jaxsim.index.storage import IndexStore
 from jaxsim.pipeline.embed import Embedder
+from jaxsim.rerank.base import Gallery
+from jaxsim.rerank.chain import Chain, Stage
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class SearchEngine:
     Attributes:
       store: the index on disk.
       embedder: applies the index's own model to queries.
+      probes: how many lists a search looks into; None leaves it to the index.
 
     Raises:
       IndexFormatError: the model is not the one that made the index.
@@ -32,22 +34,24 @@ class SearchEngine:
 
     store: IndexStore
     embedder: Embedder
+    probes: int | None = None
 
     def __post_init__(self):
         self.store.check_fingerprint(self.embedder.model.fingerprint)
 
     @cached_property
-    def _index(self) -> ExactIndex:
-        return self.store.exact()
+    def _index(self) -> Index:
+        return self.store.index(probes=self.probes)
 
     def search(
-        self, queries: Sequence[Record], k: int
+        self, queries: Sequence[Record], k: int, stages: Sequence[Stage] = ()
     ) -> tuple[Ranking, tuple[Reject, ...]]:
         """Returns the k most similar images of each query.
 
         Args:
           queries: images.
           k: results per query, at most as many as there are images.
+          stages: make the rankings better.
 
         Returns:
           A ranking whose ids are the index's row numbers; and the queries that cannot
@@ -65,9 +69,23 @@ class SearchEngine:
         scores = np.full((len(queries), k), -np.inf, np.float32)
         found = np.flatnonzero(embedding.found)
         if len(found):
-            answer = self._index.search(embedding.vectors[found], k)
+            answer = self._ranked(embedding.vectors[found], found, k, stages)
             ids[found], scores[found] = answer.ids, answer.scores
         return Ranking(ids, scores), embedding.rejects
+
+    def _ranked(
+        self, queries: np.ndarray, rows: np.ndarray, k: int, stages: Sequence[Stage]
+    ) -> Ranking:
+        if not stages:
+            return self._index.search(queries, k)
+        depth = max(k, *(stage.rerank.reach for stage in stages))
+        vectors = np.concatenate(self.store.vectors)
+        live = np.zeros(len(vectors), bool)
+        live[self.store.live_ids] = True
+        chain = Chain(Gallery(vectors, live), stages)
+        first = self._index.search(queries, min(depth, len(self.store)))
+        last = chain.rankings(queries, rows, first)[-1]
+        return Ranking(last.ids[:, :k], last.scores[:, :k])
 
     @cached_property
     def images(self) -> list[Record]:

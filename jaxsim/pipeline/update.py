@@ -11,6 +11,8 @@ from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.records import Record
 from jaxsim.data.rejects import Reject, write_rejects
 from jaxsim.index.images import ImageFile
+from jaxsim.index.kind import Kind
+from jaxsim.index.storage import IndexStore
 from jaxsim.index.update import Plan
 from jaxsim.index.writer import IndexWriter
 from jaxsim.pipeline.embed import Embedder
@@ -31,6 +33,8 @@ class UpdateReport:
       rejects: files that were skipped, with reasons.
       compilations: programs compiled or fetched from the compilation cache, those of
         a whitening's fit included.
+      kind: how the index is searched, such as "pq:64".
+      trained: whether that was trained in this run.
     """
 
     images: int
@@ -40,6 +44,8 @@ class UpdateReport:
     removed: int
     rejects: tuple[Reject, ...]
     compilations: int
+    kind: str
+    trained: bool
 
 
 def update_index(
@@ -48,6 +54,8 @@ def update_index(
     open_embedder: Callable[[], Embedder],
     *,
     source: str,
+    kind: Kind | None = None,
+    retrain: bool = False,
     rejects: Sequence[Reject] = (),
     bars: Bars = no_bars,
 ) -> UpdateReport:
@@ -62,11 +70,16 @@ def update_index(
       records: the collection as it is now.
       open_embedder: loads the index's model; called only if something must be embedded.
       source: where the collection is, for finding its pictures later.
+      kind: how the index is to be searched; None leaves that as it is. Another kind
+        than before is trained on the vectors, once they are committed; the same kind
+        encodes new vectors with what was trained before.
+      retrain: train the kind again.
       rejects: paths that never became records.
       bars: shows progress.
 
     Raises:
-      InputError: no image can be used, another process is writing, or the disk is full.
+      InputError: no image can be used, another process is writing, or the disk is
+        full; or there are too few vectors to train on, after they were committed.
       IndexFormatError: the index is damaged or of another model.
     """
     with bars("list", len(records), "files") as progress:
@@ -109,6 +122,9 @@ def update_index(
             info={"source": source, "reader": _reader()},
         )
         write_rejects(path / REJECTS_FILE, skipped)
+        before = store.manifest.compressed
+        store = _compressed(writer, kind, retrain=retrain)
+    after = store.manifest.compressed
     return UpdateReport(
         images=len(store),
         kept=len(plan.kept),
@@ -117,7 +133,19 @@ def update_index(
         removed=len(plan.removed),
         rejects=tuple(skipped),
         compilations=len(embedder.compiled_shapes) if embedder else 0,
+        kind="exact" if after is None else after.kind,
+        trained=after is not None and after != before,
     )
+
+
+def _compressed(writer: IndexWriter, kind: Kind | None, *, retrain: bool) -> IndexStore:
+    """Trains the kind that is asked for, unless the index has it already."""
+    if kind is None and not retrain:
+        return writer.store
+    wanted = kind or writer.store.kind
+    if wanted == writer.store.kind and not retrain:
+        return writer.store
+    return writer.compress(wanted)
 
 
 def _remembered(writer: IndexWriter) -> Mapping[str, str]:

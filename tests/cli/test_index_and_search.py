@@ -237,3 +237,21 @@ def test_the_compilations_of_a_fit_are_counted(photos, jaxsim, tmp_path):
     assert json.loads(output)["compilations"] == 2
     code, _, errors = jaxsim("embed", photos, "--out", tmp_path / "v.npz", *WHITENED)
     assert code == 0 and "2 compilations" in errors
+
+
+def test_better_rankings_by_stages(photos, index, jaxsim):
+    query = photos / "coffee" / "0.jpg"
+    words = ("search", index, query, "--k", 2, "--json", "-")
+    code, plain, errors = jaxsim(*words)
+    assert code == 0, errors
+    code, printed, errors = jaxsim(*words, "--rerank", "dba:1,qe:3,spatial:6")
+    assert code == 0, errors
+    before, after = (
+        json.loads(text)["queries"][0]["results"] for text in (plain, printed)
+    )
+    assert len(after) == 2 and all(hit["label"] == "coffee" for hit in after)
+    assert after[0]["score"] > before[0]["score"]  # it agrees with itself
+    assert len(list((index / "features").rglob("*.npz"))) == 6
+    assert jaxsim("verify", index)[0] == 0
+    code, _, errors = jaxsim(*words, "--rerank", "spatiall:3")
+    assert code == 2 and "there is no such stage" in errors
