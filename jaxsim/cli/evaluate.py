@@ -117,5 +117,21 @@ def show_result(result, *, quiet: bool = False) -> None:
     print(
         f"{result.data['images']} images on {result.device}: {timings}", file=sys.stderr
     )
+    show_unjudged(result)
     if result.rejects:
         print(skipped(result.rejects), file=sys.stderr)
+
+
+def show_unjudged(result) -> None:
+    """Says on standard error how many queries have nothing to find."""
+    import sys
+
+    for part in result.sets:
+        count = int(part.protocol.get("queries_without_right_image", 0))
+        if count:
+            print(
+                f"{part.name}: {count} of {len(part.num_positives)} queries have no "
+                f"right image among the {part.protocol['database_images']} that are "
+                "ranked, and are not judged",
+                file=sys.stderr,
+            )

@@ -1,7 +1,9 @@
 """Find the photos of an index most similar to some queries.
 
-Scores are cosine similarities: 1 is the same picture; those of a compressed index are
-approximate. Results come as a table, as JSON, or as a page with pictures.
+Scores are cosine similarities: 1 is the same picture. Whitened descriptors, the default
+of 200 photos or more, put even similar pictures far below it; the scores of a
+compressed index are approximate. Results come as a table, as JSON, or as a page with
+pictures.
 
 examples:
   jaxsim search photos.index query.jpg

@@ -9,7 +9,8 @@ examples:
   jaxsim train configs/quickstart.py --out runs/views
   jaxsim train configs/grocery_triplet.py --data DIR --out runs/grocery
   jaxsim train configs/folder_triplet.py --data ~/LabelledPhotos --out runs/photos
-  jaxsim train configs/grocery_triplet.py --data DIR --out RUN --set steps=50
+  jaxsim train configs/grocery_triplet.py:steps=50 --data DIR --out RUN
+  jaxsim train configs/folder_triplet.py --data DIR --out RUN --set every.checkpoint=20
 """
 
 import argparse
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="change a field of the config, such as steps=50",
+        help="change a field of the config, such as every.checkpoint=20",
     )
     parser.add_argument(
         "--json", metavar="FILE", type=json_file, help="write the numbers; - prints"
@@ -93,8 +94,11 @@ def _show(options: argparse.Namespace, result) -> None:
     """Prints the numbers before and after, and writes the files asked for."""
     import sys
 
+    from jaxsim.cli.evaluate import show_unjudged
     from jaxsim.cli.output import write_json
 
+    if result.after is not None:
+        show_unjudged(result.after)
     page = write_run_page(options.out, result, title=f"Training: {options.config}")
     if options.json:
         write_json(options.json, run_numbers(result))

@@ -305,7 +305,7 @@ def describe_model(model: ImageModel) -> dict[str, str]:
     return {
         "backbone": _short(network.backbone),
         "pooling": _short(getattr(network, "pooling", None)),
-        "whitening": str(getattr(network, "whiten_dim", None)),
+        "whitening": _whitening(network),
         "dimension": str(model.dimension),
         "preprocessing": (
             f"{preprocessing.resize} side {preprocessing.size_px} px, "
@@ -315,6 +315,13 @@ def describe_model(model: ImageModel) -> dict[str, str]:
         "scales": ", ".join(f"{scale:g}" for scale in model.scales),
         "fingerprint": model.fingerprint,
     }
+
+
+def _whitening(network) -> str:
+    regions = getattr(getattr(network, "pooling", None), "whiten_dim", None)
+    whole = getattr(network, "whiten_dim", None)
+    parts = [f"regions to {regions} numbers"] if regions else []
+    return ", ".join(parts + ([f"to {whole} numbers"] if whole else [])) or "none"
 
 
 def _short(module: object) -> str:

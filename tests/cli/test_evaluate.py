@@ -113,6 +113,26 @@ def test_a_config_of_something_else_is_refused(tmp_path, jaxsim):
     assert code == 2 and "describes a ModelSpec" in errors
 
 
+def test_queries_with_nothing_to_find_are_told(photos, jaxsim):
+    (photos / "only").mkdir()
+    save_noise(photos / "only" / "1.jpg", seed=1)
+    for name in ("coffee", "astronaut"):
+        into(photos, name, "train")
+    into(photos, "only", "test")
+    (photos / "test" / "coffee").mkdir()
+    (photos / "train" / "coffee" / "0.jpg").rename(photos / "test" / "coffee" / "0.jpg")
+    code, _, errors = jaxsim("evaluate", FOLDER, "--data", photos)
+    assert code == 0, errors
+    expected = "1 of 2 queries have no right image among the 5 that are ranked"
+    assert expected in errors
+
+
+def into(photos, name, part):
+    """Moves a label's folder into train/ or test/."""
+    (photos / part).mkdir(exist_ok=True)
+    (photos / name).rename(photos / part / name)
+
+
 def test_stages_of_reranking_are_measured_and_timed(
     photos, jaxsim, tmp_path, monkeypatch
 ):
