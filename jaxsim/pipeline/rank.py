@@ -67,6 +67,8 @@ def ranked_in_stages(
 
     def rank_in_stages(rows: Int64[np.ndarray, " q"]) -> list[Ranking]:
         first = rank(rows)
+        if not chain.stages:
+            return [first]
         found = np.flatnonzero(queries.found[rows])
         asked = Ranking(first.ids[found], first.scores[found])
         later = chain.rankings(queries.vectors[rows[found]], rows[found], asked)

@@ -73,16 +73,21 @@ class SearchEngine:
             ids[found], scores[found] = answer.ids, answer.scores
         return Ranking(ids, scores), embedding.rejects
 
+    @cached_property
+    def _gallery(self) -> Gallery:
+        """All stored vectors in one piece, for stages that ask again."""
+        vectors = np.concatenate(self.store.vectors)
+        live = np.zeros(len(vectors), bool)
+        live[self.store.live_ids] = True
+        return Gallery(vectors, live)
+
     def _ranked(
         self, queries: np.ndarray, rows: np.ndarray, k: int, stages: Sequence[Stage]
     ) -> Ranking:
         if not stages:
             return self._index.search(queries, k)
         depth = max(k, *(stage.rerank.reach for stage in stages))
-        vectors = np.concatenate(self.store.vectors)
-        live = np.zeros(len(vectors), bool)
-        live[self.store.live_ids] = True
-        chain = Chain(Gallery(vectors, live), stages)
+        chain = Chain(self._gallery, stages)
         first = self._index.search(queries, min(depth, len(self.store)))
         last = chain.rankings(queries, rows, first)[-1]
         return Ranking(last.ids[:, :k], last.scores[:, :k])
