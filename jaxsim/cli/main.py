@@ -8,10 +8,9 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from jaxsim import __version__
-from jaxsim.core.environment import usable_cores
+from jaxsim.core.environment import cache_folder, usable_cores
 from jaxsim.core.errors import JaxsimError
 from jaxsim.core.memory import restart_with_huge_pages
 
@@ -103,8 +102,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
 def _use_compilation_cache() -> None:
     """Keeps compiled programs between runs, unless the user chose another place."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(home) / "jaxsim/xla"))
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "xla"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
 

@@ -29,6 +29,12 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def cache_folder() -> Path:
+    """Returns where this user's caches are kept; it need not exist."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "jaxsim"
+
+
 def _processor() -> str:
     table = Path("/proc/cpuinfo")
     lines = table.read_text().splitlines() if table.exists() else []

@@ -74,3 +74,11 @@ class Ranking:
             np.take_along_axis(ids, order, axis=1),
             np.take_along_axis(scores, order, axis=1),
         )
+
+    def widened(self, k: int) -> "Ranking":
+        """Returns the ranking with missing results at the end, k >= K in all."""
+        more = ((0, 0), (0, k - self.ids.shape[1]))
+        return Ranking(
+            np.pad(self.ids, more, constant_values=MISSING_ID),
+            np.pad(self.scores, more, constant_values=-np.inf),
+        )

@@ -9,7 +9,7 @@ from pathlib import Path
 import fiddle as fdl
 import numpy as np
 
-from jaxsim.core.environment import device_name, versions
+from jaxsim.core.environment import cache_folder, device_name, versions
 from jaxsim.core.errors import InputError
 from jaxsim.core.progress import Bars, no_bars
 from jaxsim.core.ranking import Comparison
@@ -28,7 +28,6 @@ from jaxsim.experiment.reranking import (
     StageName,
     build_stages,
     parse_stages,
-    user_cache,
 )
 from jaxsim.experiment.training_experiment import TrainingExperiment
 from jaxsim.experiment.training_model import whitening_layers
@@ -205,7 +204,7 @@ def judge(
         stages,
         queries=queries_of(data),
         database=data.database,
-        features_folder=user_cache(),
+        features_folder=cache_folder() / "features",
     )
     chain = Chain(Gallery(database.vectors, database.found), built)
     with bars(f"evaluate {data.name}", len(queries_of(data)), "queries") as progress:

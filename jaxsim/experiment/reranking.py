@@ -1,7 +1,6 @@
 """Stages of re-ranking from the words of the command line."""
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -105,12 +104,6 @@ def build_stages(
                 )
 
     return [Stage(str(name), reranker(name)) for name in names]
-
-
-def user_cache() -> Path:
-    """Returns the folder of local features of collections without an index."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "jaxsim" / "features"
 
 
 def _or_none(features: RecordFeatures) -> Callable[[int], LocalFeatures]:

@@ -1,5 +1,6 @@
 """What every index can do, and the checks before any of it."""
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -7,6 +8,8 @@ from jaxtyping import Float32, Int64
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
+
+BLOCK_QUERIES = 256
 
 
 @runtime_checkable
@@ -100,3 +103,32 @@ def check_k(k: int) -> None:
     """Raises InputError unless k asks for at least one result."""
     if k < 1:
         raise InputError(f"k is {k}, but a search returns at least 1 result")
+
+
+def next_power_of_two(count: int) -> int:
+    """Returns the smallest power of two that is not below a count, at the least 1."""
+    return 1 << max(count - 1, 0).bit_length()
+
+
+def search_in_blocks(
+    search_block: Callable[[np.ndarray, int], tuple],
+    queries: Float32[np.ndarray, "Q D"],
+    k: int,
+    rows: int,
+) -> Ranking:
+    """Searches up to 256 queries at a time.
+
+    Args:
+      search_block: from some queries and a number of results to their scores and ids,
+        both of that number.
+      queries: float32 [Q, D].
+      k: results wanted; those beyond the next power of two of `rows` are missing.
+      rows: of the index.
+    """
+    kept = min(k, next_power_of_two(rows))
+    ids = np.full((len(queries), k), -1, np.int64)
+    scores = np.full((len(queries), k), -np.inf, np.float32)
+    for start in range(0, len(queries), BLOCK_QUERIES):
+        part = slice(start, min(start + BLOCK_QUERIES, len(queries)))
+        scores[part, :kept], ids[part, :kept] = search_block(queries[part], kept)
+    return Ranking(ids, scores)

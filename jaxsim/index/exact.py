@@ -12,12 +12,16 @@ from jaxtyping import Int64
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
-from jaxsim.index.base import check_k, check_vectors
+from jaxsim.index.base import (
+    check_k,
+    check_vectors,
+    next_power_of_two,
+    search_in_blocks,
+)
 from jaxsim.index.live_rows import LiveRows
 from jaxsim.ops.similarity import inner_product
 from jaxsim.ops.topk import empty_topk, extend_topk
 
-BLOCK_QUERIES = 256
 _BLOCK_ROWS = 65536
 _BLOCK_BYTES = 128 << 20
 _PADDED_ROWS = 8192
@@ -89,14 +93,7 @@ class ExactIndex:
         """
         queries = check_vectors(queries, self.dimension, "queries")
         check_k(k)
-        kept = min(k, _next_power_of_two(self._live.total))
-        ids = np.full((len(queries), k), -1, np.int64)
-        scores = np.full((len(queries), k), -np.inf, np.float32)
-        for start in range(0, len(queries), BLOCK_QUERIES):
-            part = slice(start, min(start + BLOCK_QUERIES, len(queries)))
-            best = self._search_block(queries[part], kept)
-            scores[part, :kept], ids[part, :kept] = best
-        return Ranking(ids, scores)
+        return search_in_blocks(self._search_block, queries, k, self._live.total)
 
     def _search_block(self, queries: np.ndarray, k: int) -> tuple:
         """Scores each block while the best of the one before are selected.
@@ -106,7 +103,7 @@ class ExactIndex:
         operating system clears it page by page.
         """
         count = len(queries)
-        padding = min(_next_power_of_two(count), BLOCK_QUERIES) - count
+        padding = next_power_of_two(count) - count
         asked = jax.device_put(np.pad(queries, ((0, padding), (0, 0))))
         best = empty_topk(len(asked), k)
         before = jnp.zeros((0, len(asked))), np.int32(0), None
@@ -167,7 +164,7 @@ class ExactIndex:
         return min(_BLOCK_ROWS, max(_SMALLEST_BLOCK, 1 << (fitting.bit_length() - 1)))
 
     def _append_block(self, first: int, rows: np.ndarray) -> None:
-        size = max(_SMALLEST_BLOCK, _next_power_of_two(len(rows)))
+        size = max(_SMALLEST_BLOCK, next_power_of_two(len(rows)))
         padded = rows
         if size > len(rows):
             padded = np.pad(rows, ((0, size - len(rows)), (0, 0)))
@@ -203,7 +200,3 @@ def _parts(count: int, largest: int) -> Iterator[slice]:
         start += size
     for first in range(start, count, largest):
         yield slice(first, min(first + largest, count))
-
-
-def _next_power_of_two(count: int) -> int:
-    return 1 << max(count - 1, 0).bit_length()

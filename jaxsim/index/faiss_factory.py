@@ -135,12 +135,7 @@ class FaissIndex:
             if done.all() or asked_for >= total:
                 break
             asked_for *= 4
-        ranking = Ranking.from_scores(np.where(live, ids, -1), scores, k)
-        short = ((0, 0), (0, k - ranking.ids.shape[1]))
-        return Ranking(
-            np.pad(ranking.ids, short, constant_values=-1),
-            np.pad(ranking.scores, short, constant_values=-np.inf),
-        )
+        return Ranking.from_scores(np.where(live, ids, -1), scores, k).widened(k)
 
     def add(self, vectors: np.ndarray) -> Int64[np.ndarray, " M"]:
         """Appends descriptors and returns their ids.

@@ -6,7 +6,7 @@ from jaxtyping import Float32, Int32, Int64, UInt8
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
-from jaxsim.index.base import check_k, check_vectors
+from jaxsim.index.base import check_k, check_vectors, next_power_of_two
 from jaxsim.index.ivf_plan import (
     ListBlocks,
     blocks_of,
@@ -137,7 +137,7 @@ class IvfPqIndex:
 
     def _search_block(self, queries: np.ndarray, k: int) -> tuple:
         count = len(queries)
-        padding = _next_power_of_two(count) - count
+        padding = next_power_of_two(count) - count
         blocks, stored = self._on_device()
         asked = jax.device_put(np.pad(queries, ((0, padding), (0, 0))))
         probed = np.asarray(nearest_lists(asked, stored.centres, self._probes))[:count]
@@ -238,7 +238,3 @@ def train_ivfpq(
     others = drawn_rows(vectors, MOST_TRAINING_ROWS, seed=seed)
     rest = others - centres[assign(others, centres)]
     return IvfPqIndex(train_quantiser(rest, code_bytes=code_bytes, seed=seed), centres)
-
-
-def _next_power_of_two(count: int) -> int:
-    return 1 << max(count - 1, 0).bit_length()

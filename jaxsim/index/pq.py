@@ -9,12 +9,16 @@ import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32, Int64, UInt8
 
 from jaxsim.core.ranking import Ranking
-from jaxsim.index.base import check_k, check_vectors
+from jaxsim.index.base import (
+    check_k,
+    check_vectors,
+    next_power_of_two,
+    search_in_blocks,
+)
 from jaxsim.index.live_rows import LiveRows
 from jaxsim.index.product_quantiser import ProductQuantiser, rotated, tables
 from jaxsim.ops.topk import TopK, empty_topk, extend_topk
 
-BLOCK_QUERIES = 256
 _BLOCK_ROWS = 16384
 _SMALLEST_BLOCK = 256
 _PARTS_TOGETHER = 16
@@ -79,18 +83,11 @@ class PqIndex:
         """
         queries = check_vectors(queries, self.dimension, "queries")
         check_k(k)
-        kept = min(k, _next_power_of_two(self._live.total))
-        ids = np.full((len(queries), k), -1, np.int64)
-        scores = np.full((len(queries), k), -np.inf, np.float32)
-        for start in range(0, len(queries), BLOCK_QUERIES):
-            part = slice(start, min(start + BLOCK_QUERIES, len(queries)))
-            best = self._search_block(queries[part], kept)
-            scores[part, :kept], ids[part, :kept] = best
-        return Ranking(ids, scores)
+        return search_in_blocks(self._search_block, queries, k, self._live.total)
 
     def _search_block(self, queries: np.ndarray, k: int) -> tuple:
         count = len(queries)
-        asked = np.pad(queries, ((0, _next_power_of_two(count) - count), (0, 0)))
+        asked = np.pad(queries, ((0, next_power_of_two(count) - count), (0, 0)))
         turned = rotated(asked, self.quantiser.rotation)
         looked_up = tables(turned, self.quantiser.codebooks)
         best = empty_topk(len(asked), k)
@@ -130,7 +127,7 @@ class PqIndex:
 
     def _device_blocks(self) -> list[_Block]:
         if self._blocks is None:
-            needed = max(_SMALLEST_BLOCK, _next_power_of_two(len(self.codes)))
+            needed = max(_SMALLEST_BLOCK, next_power_of_two(len(self.codes)))
             rows = min(_BLOCK_ROWS, needed)
             self._blocks = [
                 _Block(
@@ -171,7 +168,3 @@ def _filled(rows: np.ndarray, count: int) -> np.ndarray:
     """Returns `count` rows, zeros after those given."""
     padding = [(0, count - len(rows))] + [(0, 0)] * (rows.ndim - 1)
     return np.pad(rows, padding)
-
-
-def _next_power_of_two(count: int) -> int:
-    return 1 << max(count - 1, 0).bit_length()

@@ -39,7 +39,7 @@ class Gallery:
                 queries_found=everyone,
                 database_found=self.live,
             )
-            return _widened(ranking, k)
+            return ranking.widened(k)
         return self._index.search(queries, k)
 
     @cached_property
@@ -102,11 +102,3 @@ def neighbours(
     found = ids >= 0
     vectors = np.where(found[..., None], gallery.vectors[ids], 0)
     return vectors.astype(np.float32), np.where(found, scores, 0).astype(np.float32)
-
-
-def _widened(ranking: Ranking, k: int) -> Ranking:
-    more = ((0, 0), (0, k - ranking.ids.shape[1]))
-    return Ranking(
-        np.pad(ranking.ids, more, constant_values=-1),
-        np.pad(ranking.scores, more, constant_values=-np.inf),
-    )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxsim.core.errors import InputError
-from jaxsim.index import exact
+from jaxsim.index import base, exact
 from jaxsim.index.exact import ExactIndex
 
 
@@ -19,7 +19,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(exact, "_BLOCK_ROWS", 256)
     monkeypatch.setattr(exact, "_PADDED_ROWS", 300)
     monkeypatch.setattr(exact, "_SMALLEST_BLOCK", 64)
-    monkeypatch.setattr(exact, "BLOCK_QUERIES", 4)
+    monkeypatch.setattr(base, "BLOCK_QUERIES", 4)
 
 
 @pytest.mark.parametrize("parts", [[1000], [301, 699], [1, 256, 500, 243]])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxsim.index import pq
+from jaxsim.index import base, pq
 from jaxsim.index.pq import PqIndex
 from jaxsim.index.product_quantiser import ProductQuantiser, train_quantiser
 from tests.contracts.indexes import nearest, recall, unit_vectors
@@ -16,7 +16,7 @@ def whole_numbers(shape, seed):
 def small_blocks(monkeypatch):
     monkeypatch.setattr(pq, "_BLOCK_ROWS", 128)
     monkeypatch.setattr(pq, "_SMALLEST_BLOCK", 64)
-    monkeypatch.setattr(pq, "BLOCK_QUERIES", 4)
+    monkeypatch.setattr(base, "BLOCK_QUERIES", 4)
 
 
 @pytest.mark.parametrize("queries", [1, 9])
