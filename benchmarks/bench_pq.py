@@ -7,14 +7,6 @@ fitted on the train split, as the whitening is, so that nothing was tuned on wha
 measured. `NAME_on_index` fits them on the compressed descriptors themselves, as `jaxsim
 index --kind` does.
 
-mAP on 2 cores of an AMD EPYC, where the 2,048 bytes give .468:
-
-  bytes   pq     pq_on_index   faiss_pq   pca
-  64      .452   -             .454       -
-  16      .443   .491          -          .128
-
-At 64 bytes .0155 is lost. A dash is a number that was not taken down.
-
   python benchmarks/bench_pq.py --data DIR --json pq.json
   python benchmarks/bench_pq.py --data DIR --quick
 """

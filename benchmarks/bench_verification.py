@@ -11,7 +11,7 @@ With photos, each query's 50 best references by whitened R-MAC are verified, and
 share of queries whose first result is right is told before and after adding
 inliers / 100 to the cosine. `--quick` verifies a few random scenes.
 
-  python benchmarks/bench_verification.py --data DIR   # smvs photos, about 8 minutes
+  python benchmarks/bench_verification.py --data DIR   # smvs photos
   python benchmarks/bench_verification.py --quick --json verification.json
 """
 

@@ -6,7 +6,7 @@ Data:     DIR/LABEL/*.jpg, or DIR/{train,test}/LABEL/*.jpg; a .csv manifest with
           columns path, label (or label_column=NAME) and perhaps split; or
           tfds:NAME:SPLIT. Labels of one image are left out
 Hardware: any
-Time:     as configs/grocery_triplet.py a step
+Time:     not measured
 Expect:   nothing was measured, as the photos are yours. It measures the test part if
           there is one, and else nothing
 """

@@ -4,7 +4,7 @@ Command:  jaxsim train configs/quickstart.py --out RUN
 Data:     made from the photographs in scikit-image's wheel; nothing is downloaded
 Note:     what launch/quickstart.sh trains
 Hardware: 2 cores of an AMD EPYC (AVX-512), float32
-Time:     3.5 minutes with the installation, 1.3 of them training at 31 images/s
+Time:     3.5 minutes with the installation, by time launch/quickstart.sh
 Expect:   photo_views/map .462 before, .531 after; photo_views/recall@1 .672, .710
 """
 

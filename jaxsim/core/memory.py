@@ -11,8 +11,8 @@ def restart_with_huge_pages() -> None:
     """Starts this process anew with an allocator that asks for huge pages.
 
     A program of XLA takes its working memory from the system and gives it back at each
-    call, and every page is zeroed again when it is first touched: hundreds of thousands
-    of small ones in a training step, a third of its time. The C library reads how to
+    call, and every page is zeroed again when it is first touched, which takes a good
+    part of a training step if they are small. The C library reads how to
     allocate only when a process starts. Returns at once where there is nothing to do:
     without glibc, or if `GLIBC_TUNABLES` already chooses the pages.
     """
