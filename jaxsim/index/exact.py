@@ -22,15 +22,15 @@ from jaxsim.index.live_rows import LiveRows
 from jaxsim.ops.similarity import inner_product
 from jaxsim.ops.topk import empty_topk, extend_topk
 
-_BLOCK_ROWS = 65536
-_BLOCK_BYTES = 128 << 20
+_BLOCK_ROWS = 98304
+_BLOCK_BYTES = 256 << 20
 _PADDED_ROWS = 8192
 _SMALLEST_BLOCK = 256
 
 
 @dataclass
 class _Block:
-    """Neighbouring rows, their number brought to a power of two.
+    """Neighbouring rows: as many as the largest block holds, or a power of two.
 
     So few shapes are ever compiled. `live` is None where no row is to be skipped.
     """
@@ -46,9 +46,9 @@ class ExactIndex:
 
     Rows stay where they are: on CPU, arrays whose memory starts at a multiple of 64
     bytes (every .npy file mapped into memory does) are searched in place, others are
-    copied once. Beside them a search needs the scores of two blocks, each 256 queries
-    x 65,536 rows x 4 bytes at the most, and a padded copy of up to 8,192 rows.
-    Searches from several threads wait for each other.
+    copied once. Beside them a search needs the scores of a block, 256 queries x 98,304
+    rows x 4 bytes at the most, and a padded copy of up to 8,192 rows. Searches from
+    several threads wait for each other.
 
     Args:
       vectors: float32 [N, D], finite; N may be 0.
@@ -68,7 +68,7 @@ class ExactIndex:
         self._on_device = on_device
         self._live = LiveRows()
         self._blocks: list[_Block] = []
-        self._spare: dict[tuple[int, int, int], jax.Array] = {}
+        self._spare: dict[tuple[int, int], jax.Array] = {}
         self._lock = Lock()
         self.add(vectors)
 
@@ -96,32 +96,30 @@ class ExactIndex:
         return search_in_blocks(self._search_block, queries, k, self._live.total)
 
     def _search_block(self, queries: np.ndarray, k: int) -> tuple:
-        """Scores each block while the best of the one before are selected.
+        """Scores one block after the other, and keeps the best.
 
-        The memory of scores is used again, for every other block and every search:
-        fresh memory of this size costs a CPU more time than the selection does, as the
+        The memory of scores is used again, for every block and every search: fresh
+        memory of this size costs a CPU more time than the selection does, as the
         operating system clears it page by page.
         """
         count = len(queries)
         padding = next_power_of_two(count) - count
         asked = jax.device_put(np.pad(queries, ((0, padding), (0, 0))))
         best = empty_topk(len(asked), k)
-        before = jnp.zeros((0, len(asked))), np.int32(0), None
         with self._lock:
-            for turn, block in enumerate(self._blocks):
-                key = (turn % 2, len(block.padded), len(asked))
-                spare = self._spare.pop(key, None)
-                memory = jnp.zeros(key[1:]) if spare is None else spare
-                waited_for = best
-                scores, best = _step(memory, asked, block.padded, best, *before)
-                before = scores, np.int32(block.first), block.live
-                self._spare[key] = scores
-                jax.block_until_ready(waited_for)
-            best = extend_topk(best, *before)
+            for block in self._blocks:
+                shape = len(block.padded), len(asked)
+                spare = self._spare.pop(shape, None)
+                memory = jnp.zeros(shape) if spare is None else spare
+                first = np.int32(block.first)
+                self._spare[shape], best = _step(
+                    memory, asked, block.padded, best, first, block.live
+                )
+                jax.block_until_ready(best)
             self._spare = {
-                key: scores
-                for key, scores in self._spare.items()
-                if key[2] == len(asked)
+                shape: scores
+                for shape, scores in self._spare.items()
+                if shape[1] == len(asked)
             }
         return tuple(np.asarray(part)[:count] for part in best)
 
@@ -166,7 +164,7 @@ class ExactIndex:
     def _append_block(self, first: int, rows: np.ndarray) -> None:
         size = max(_SMALLEST_BLOCK, next_power_of_two(len(rows)))
         padded = rows
-        if size > len(rows):
+        if len(rows) not in (size, self._largest_block()):
             padded = np.pad(rows, ((0, size - len(rows)), (0, 0)))
         if self._on_device:
             padded = jax.device_put(padded)
@@ -180,22 +178,17 @@ class ExactIndex:
 
 
 @partial(jax.jit, donate_argnums=0, keep_unused=True)
-def _step(memory, queries, rows, best, scores_before, first_before, live_before):
-    """Writes the scores of a block over `memory`, and selects from those before it.
-
-    One program for both, since XLA:CPU runs parts of a program that do not wait for
-    each other at once, but one program after the other: while all cores multiply, one
-    of them selects now and then.
-    """
-    best = extend_topk(best, scores_before, first_before, live_before)
-    return inner_product(rows, queries), best
+def _step(memory, queries, rows, best, first, live):
+    """Writes the scores of a block over `memory`, and selects the best of them."""
+    scores = inner_product(rows, queries)
+    return scores, extend_topk(best, scores, first, live)
 
 
 def _parts(count: int, largest: int) -> Iterator[slice]:
-    """Cuts rows into powers of two, but for a small last part that is padded."""
+    """Cuts rows into the largest blocks, powers of two, and a last part to pad."""
     start = 0
-    while count - start > _PADDED_ROWS:
-        size = min(largest, 1 << ((count - start).bit_length() - 1))
+    while (left := count - start) > _PADDED_ROWS:
+        size = largest if left >= largest else 1 << (left.bit_length() - 1)
         yield slice(start, start + size)
         start += size
     for first in range(start, count, largest):

@@ -16,7 +16,7 @@ def whole_numbers(shape, seed):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(exact, "_BLOCK_ROWS", 256)
+    monkeypatch.setattr(exact, "_BLOCK_ROWS", 192)
     monkeypatch.setattr(exact, "_PADDED_ROWS", 300)
     monkeypatch.setattr(exact, "_SMALLEST_BLOCK", 64)
     monkeypatch.setattr(base, "BLOCK_QUERIES", 4)
@@ -39,11 +39,11 @@ def test_many_blocks_are_one_stable_sort(small_blocks, parts):
 def test_a_mapped_file_is_searched_in_place(tmp_path, small_blocks):
     if jax.default_backend() != "cpu":
         pytest.skip("rows are copied to an accelerator")
-    np.save(tmp_path / "v.npy", whole_numbers((512, 16), 0))
+    np.save(tmp_path / "v.npy", whole_numbers((704, 16), 0))
     vectors = np.load(tmp_path / "v.npy", mmap_mode="r")
     index = ExactIndex(vectors)
     addresses = [block.padded.unsafe_buffer_pointer() for block in index._blocks]
-    assert addresses == [vectors[start:].ctypes.data for start in (0, 256)]
+    assert addresses == [vectors[start:].ctypes.data for start in (0, 192, 384, 576)]
 
 
 def test_few_shapes_are_compiled():
