@@ -1,9 +1,10 @@
 """Find what would harm training or measuring in a collection of images.
 
 Counts images and labels. Lists labels with fewer than two images, files that cannot be
-used, copies (the same content under two names) and, if there are splits such as train
-and test, near duplicates: images of one split that look like an image of another. What
-is found is no error: the exit code stays 0.
+used and copies (the same content under two names). If there are splits such as train
+and test, lists labels that train lacks (no classifier can name those) and near
+duplicates: images of one split that look like an image of another. What is found is no
+error: the exit code stays 0.
 
 SOURCE is a folder (subfolders are labels; if it has both train/ and test/, those are
 splits), a .csv manifest with a column "path" and perhaps "label" and "split", or a
@@ -80,6 +81,8 @@ def _show(check, threshold: float) -> None:
     for split in check.splits:
         inside = f" in {printable(split.name or '-')}" * several
         _list(f"labels with fewer than two images{inside}", split.lonely)
+        if split.untrained:
+            _list(f"labels{inside} that train lacks", split.untrained)
     _list(
         "files that cannot be used",
         [f"{reject.name}: {reject.reason}" for reject in check.rejects],

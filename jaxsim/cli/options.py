@@ -46,7 +46,7 @@ def chosen_model(text: str | None):
     if text is None:
         return None
     if "=" in text and not Path(text).expanduser().exists():
-        return parse_options(text, descriptor_config)
+        return parse_options(text, descriptor_config, "--model")
     return open_trained(Path(text))
 
 

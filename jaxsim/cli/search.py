@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
     if not sources:
         raise InputError("give at least one query image, or --folder FOLDER")
     names = parse_stages(options.rerank) if options.rerank else []
-    queries, unfollowed = open_sources(sources)
+    queries, unusable = open_sources(sources)
     engine = open_engine(options.index, probes=options.nprobe)
     stages = build_stages(
         names,
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
         contents=[row.content for row in engine.store.rows] if names else None,
     )
     ranking, rejects = engine.search(queries, options.k, stages)
-    for reject in [*unfollowed, *rejects]:
+    for reject in [*unusable, *rejects]:
         print(f"skipped {printable(reject.name)}: {reject.reason}", file=sys.stderr)
     if len(rejects) == len(queries):
         raise InputError("none of the queries can be used")

@@ -97,6 +97,12 @@ def _show(options: argparse.Namespace, result) -> None:
     from jaxsim.cli.evaluate import show_unjudged
     from jaxsim.cli.output import write_json
 
+    if result.resumed_from == result.steps:
+        print(
+            f"nothing to train: {options.out} had reached its last step, "
+            f"{result.steps}; to train longer, start another run",
+            file=sys.stderr,
+        )
     if result.after is not None:
         show_unjudged(result.after)
     page = write_run_page(options.out, result, title=f"Training: {options.config}")

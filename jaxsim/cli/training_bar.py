@@ -9,7 +9,8 @@ from contextlib import contextmanager
 def training_bar() -> Iterator[Callable[[Mapping], None]]:
     """Shows a bar on standard error while the block runs.
 
-    It appears with the first event of a run, which says how many steps there are.
+    It appears with the first step, whose compilation would spoil the time left; until
+    then a line says what is going on.
 
     Yields:
       A listener to the rows of the run.
@@ -18,26 +19,30 @@ def training_bar() -> Iterator[Callable[[Mapping], None]]:
 
     every_s = 0.5 if sys.stderr.isatty() else 10.0
     bar: tqdm | None = None
+    steps: int | None = None
 
     def listen(row: Mapping) -> None:
-        nonlocal bar
-        if bar is None:
+        nonlocal bar, steps
+        if "steps" in row:
+            steps = row["steps"]
+            print(f"{_line(row)}; compiling the first step", file=sys.stderr)
+        elif "loss" not in row:
+            tqdm.write(_line(row), file=sys.stderr)
+        elif bar is None:
             bar = tqdm(
                 desc="train",
                 initial=row["step"],
-                total=row.get("steps"),
+                total=steps,
                 unit=" steps",
                 mininterval=every_s,
             )
-        if "loss" not in row:
-            bar.write(_line(row), file=sys.stderr)
-            return
-        shown = {
-            "loss": f"{row['loss']:.4f}",
-            "images/s": f"{row['images_per_s']:.0f}",
-        }
-        bar.set_postfix(shown, refresh=False)
-        bar.update(row["step"] - bar.n)
+        else:
+            shown = {
+                "loss": f"{row['loss']:.4f}",
+                "images/s": f"{row['images_per_s']:.0f}",
+            }
+            bar.set_postfix(shown, refresh=False)
+            bar.update(row["step"] - bar.n)
 
     try:
         yield listen

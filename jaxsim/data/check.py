@@ -27,6 +27,8 @@ class Split(NamedTuple):
       unlabelled: images without a label.
       lonely: labels with fewer than two usable images, sorted: they train nothing, and
         find nothing among themselves.
+      untrained: labels that the split "train" lacks, sorted; none where there is no
+        such split.
     """
 
     name: str | None
@@ -34,6 +36,7 @@ class Split(NamedTuple):
     labels: int
     unlabelled: int
     lonely: tuple[str, ...]
+    untrained: tuple[str, ...]
 
 
 class Copies(NamedTuple):
@@ -121,7 +124,21 @@ class DataCheck:
             labels=len(groups.names),
             unlabelled=int((groups.codes < 0).sum()),
             lonely=tuple(label for label in groups.names if usable[label] < 2),
+            untrained=tuple(
+                label
+                for label in groups.names
+                if self._trained and label not in self._trained
+            ),
         )
+
+    @cached_property
+    def _trained(self) -> set[str]:
+        """The labels of the split "train"."""
+        return {
+            record.label
+            for record in self.records
+            if record.split == TRAINING_FIRST[0] and record.label is not None
+        }
 
     @cached_property
     def longest_sides(self) -> dict[str, int]:
@@ -161,7 +178,11 @@ class DataCheck:
             "usable": len(self.usable),
             "labels": self.num_labels,
             "splits": [
-                {**split._asdict(), "lonely": list(split.lonely)}
+                {
+                    **split._asdict(),
+                    "lonely": list(split.lonely),
+                    "untrained": list(split.untrained),
+                }
                 for split in self.splits
             ],
             "rejects": [{"name": r.name, "reason": r.reason} for r in self.rejects],

@@ -23,17 +23,25 @@ def open_sources(texts: Sequence[str]) -> tuple[list[Record], list[Reject]]:
       texts: each as for `open_source`.
 
     Returns:
-      The records in order, and paths that could not be followed.
+      The records in order, and what cannot be used: sources that do not exist or hold
+      no images, and paths that could not be followed.
 
     Raises:
-      InputError: one of them does not exist, or holds no images.
+      InputError: none of them can be used.
     """
     records: list[Record] = []
     rejects: list[Reject] = []
     for text in texts:
-        found, unfollowed = open_source(text)
+        try:
+            found, unfollowed = open_source(text)
+        except InputError as error:
+            if len(texts) == 1:
+                raise
+            found, unfollowed = [], [Reject(name=text, reason=str(error))]
         records += found
         rejects += unfollowed
+    if not records:
+        raise InputError("; ".join(reject.reason for reject in rejects))
     if len(texts) > 1:
         records = _named_from_common_folder(records)
     return records, rejects

@@ -41,14 +41,21 @@ def load_config(reference: str, overrides: Sequence[str] = ()) -> fdl.Config:
     return config
 
 
-def parse_options(text: str, function: Callable[..., fdl.Config]) -> fdl.Config:
+def parse_options(
+    text: str, function: Callable[..., fdl.Config], source: str
+) -> fdl.Config:
     """Calls a config function with "option=value,option=value".
+
+    Args:
+      text: the options.
+      function: returns the config.
+      source: what errors call the place of the options, such as "--model".
 
     Raises:
       InputError: no such option, or a value of another type.
     """
     options = _split_options(text)
-    return function(**_typed_options(function, options, function.__name__))
+    return function(**_typed_options(function, options, source))
 
 
 def _split_reference(reference: str) -> tuple[Path, dict[str, str]]:

@@ -324,14 +324,14 @@ def _whitening(network) -> str:
 
 
 def _short(module: object) -> str:
-    """Returns a module's class and its settings that differ from the defaults."""
+    """Returns a module's class, and in words what differs from its defaults."""
     if module is None:
         return "none"
     fields = getattr(module, "__dataclass_fields__", {})
     changed = [
-        f"{name}={getattr(module, name)}"
+        f"{name} {getattr(module, name)}"
         for name, field in fields.items()
         if name not in ("parent", "name", "folded", "dtype")
         and getattr(module, name) != field.default
     ]
-    return f"{type(module).__name__}({', '.join(changed)})"
+    return type(module).__name__ + f" ({', '.join(changed)})" * bool(changed)

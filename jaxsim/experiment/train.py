@@ -61,7 +61,8 @@ class RunResult(NamedTuple):
 
     Attributes:
       model: the trained model, which is also in the run's folder.
-      steps: updates done.
+      steps: updates done in all.
+      resumed_from: the step this call went on from; `steps` if all were done before.
       kept_step: the step whose model is kept.
       images: number of training images.
       stopped_by: the signal that ended it early; None at the end.
@@ -74,6 +75,7 @@ class RunResult(NamedTuple):
 
     model: ImageModel
     steps: int
+    resumed_from: int
     kept_step: int
     images: int
     stopped_by: str | None
@@ -126,7 +128,7 @@ def train(
         steps = int(state.step)
         if run.experiment.keep == "best" and not stopped_by:
             state = run.restore(checkpoints, checkpoints.best() or steps)
-    return run.finish(state, steps, stopped_by)
+    return run.finish(state, steps, resumed_from=step, stopped_by=stopped_by)
 
 
 def _training_images(config: fdl.Config, root: Path, out: Path) -> Sequence[Record]:
@@ -343,7 +345,12 @@ class _Run:
             save_embedding(self.out / BEFORE, embedding)
 
     def finish(
-        self, state: TrainState, steps: int, stopped_by: str | None
+        self,
+        state: TrainState,
+        steps: int,
+        *,
+        resumed_from: int,
+        stopped_by: str | None,
     ) -> RunResult:
         """Keeps the model, and compares it with what it was."""
         model = self.model(state)
@@ -352,6 +359,7 @@ class _Run:
         result = RunResult(
             model=model,
             steps=steps,
+            resumed_from=resumed_from,
             kept_step=int(state.step),
             images=len(self.records),
             stopped_by=stopped_by,

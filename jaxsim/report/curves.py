@@ -184,7 +184,11 @@ class _Chart:
         finite = values[np.isfinite(values)]
         low, high = float(finite.min()), float(finite.max())
         # An axis that is hardly longer from zero starts there.
-        self._ticks = round_ticks(0.0 if 0 < low < 0.4 * high else low, high)
+        low = 0.0 if 0 < low < 0.4 * high else low
+        self._ticks = round_ticks(low, high)
+        if 0 <= low and high <= 1 < self._ticks[-1]:
+            # Shares end at 1.
+            self._ticks = round_ticks(low, 1.0)
         self._labels = tick_labels(self._ticks)
         left = 8 + round(max(map(_width, self._labels)))
         self._frame = Frame(

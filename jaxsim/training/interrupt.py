@@ -1,6 +1,7 @@
 """Requests to stop that arrive as signals."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ class StopRequest:
 def stop_on_signals() -> Iterator[StopRequest]:
     """Turns SIGTERM and the first Ctrl-C into a request to stop after the step.
 
-    A Ctrl-C after the request interrupts at once. Only for the main thread, as Python
+    The request is acknowledged on standard error, since a step can take long; a Ctrl-C
+    after it interrupts at once. Only for the main thread, as Python
     delivers signals to no other.
     """
     request = StopRequest()
@@ -30,6 +32,11 @@ def stop_on_signals() -> Iterator[StopRequest]:
         if request.signal and number == signal.SIGINT:
             raise KeyboardInterrupt
         request.signal = request.signal or signal.Signals(number).name
+        print(
+            f"{request.signal}: keeping a checkpoint after this step, then stopping; "
+            "Ctrl-C stops at once",
+            file=sys.stderr,
+        )
 
     before = {n: signal.signal(n, ask) for n in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -189,13 +189,16 @@ def _divides(period: int, step: int) -> bool:
 class _Watch:
     """Reads the metrics of a step while the next one runs, and refuses NaN.
 
+    The first step has no rate, since its program is compiled meanwhile.
+
     A state is kept only after `finish`, so that no checkpoint follows a broken loss.
     """
 
     def __init__(self, loop: Loop):
         self._loop = loop
         self._running: tuple[int, np.ndarray, dict] | None = None
-        self._begun = self._last = time.perf_counter()
+        self._begun = time.perf_counter()
+        self._last: float | None = None
 
     def started(self, step: int, ids: np.ndarray, metrics: dict) -> None:
         self.finish()
@@ -207,16 +210,19 @@ class _Watch:
         step, ids, metrics = self._running
         self._running = None
         values = {k: float(value) for k, value in jax.device_get(metrics).items()}
-        seconds = time.perf_counter() - self._last
-        rate = len(ids) * jax.process_count() / seconds
         for name in ("loss", "gradient_norm"):
             if not math.isfinite(values[name]):
                 raise InputError(self._broken(step, ids, name, values[name]))
-        self.tell(step, values | {"images_per_s": round(rate, 2)})
+        if self._last is not None:
+            rate = len(ids) * jax.process_count() / (time.perf_counter() - self._last)
+            values["images_per_s"] = round(rate, 2)
+        self.tell(step, values)
+        self._last = time.perf_counter()
 
     def tell(self, step: int, values: Row) -> None:
         now = time.perf_counter()
-        self._last = now
+        if self._last is not None:
+            self._last = now  # An evaluation is no part of the next step.
         row = {"step": step, "time_s": round(now - self._begun, 3)}
         tell(self._loop.listeners, {**row, **values})
 

@@ -118,7 +118,7 @@ def test_no_such_photos(tmp_path, jaxsim):
     "model, message",
     [
         ("pooling=max", "expected one of"),
-        ("poolin=gem", "no option 'poolin'"),
+        ("poolin=gem", "--model has no option 'poolin'"),
         ("weights=nowhere.pth", "no weight file"),
         ("backbone=resnet50", "no package has weights"),
         ("size_px=3", "size_px=3"),

@@ -39,6 +39,7 @@ def test_a_folder_with_splits(splits, jaxsim):
     assert (found["images"], found["usable"], found["labels"]) == (10, 9, 3)
     assert [split["name"] for split in found["splits"]] == ["train", "test"]
     assert [split["lonely"] for split in found["splits"]] == [[], ["lonely"]]
+    assert [split["untrained"] for split in found["splits"]] == [[], ["lonely"]]
     assert [reject["name"] for reject in found["rejects"]] == ["test/lonely/cut.jpg"]
     (copies,) = found["copies"]
     assert copies["images"] == ["test/coffee/copy.jpg", "train/coffee/0.jpg"]
@@ -59,6 +60,7 @@ def test_the_same_as_text(splits, jaxsim):
     assert lines[lines.index("labels with fewer than two images in test: 1") + 1] == (
         "  lonely"
     )
+    assert lines[lines.index("labels in test that train lacks: 1") + 1] == "  lonely"
     assert "files that cannot be used: 1" in lines
     assert "  test/coffee/copy.jpg = train/coffee/0.jpg (across splits)" in lines
     assert "near duplicates across splits, similarity 1 or more: none" in lines
@@ -76,6 +78,7 @@ def test_a_manifest_without_splits_compares_nothing(photos, tmp_path, jaxsim):
             "labels": 2,
             "unlabelled": 0,
             "lonely": ["label 1"],
+            "untrained": [],
         }
     ]
     assert found["near_duplicates"] == []

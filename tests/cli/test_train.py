@@ -71,6 +71,7 @@ def test_a_run_that_is_stopped_twice_ends_and_stays_as_it_is(
             at_step(patch, step, lambda number=number: os.kill(os.getpid(), number))
             code, output, errors = train(*words)
         assert code == expected and output == ""
+        assert f"{name}: keeping a checkpoint" in errors
         text = f"stopped by {name} after step {step + 1}; the same command goes on"
         assert text in errors
         assert last_state(out)[0] == step + 1
@@ -86,8 +87,10 @@ def test_a_run_that_is_stopped_twice_ends_and_stays_as_it_is(
 
     # A finished run has nothing left to do.
     before = contents(out)
-    code, again, _ = train("--json", "-")
+    assert "nothing to train" not in errors
+    code, again, errors = train("--json", "-")
     assert code == 0 and json.loads(again)["metrics"] == metrics
+    assert "nothing to train" in errors and "its last step, 12" in errors
     code, _, errors = train("--set", "learning_rate=0.5")
     assert code == 2 and "holds a run of another config" in errors
     assert contents(out) == before

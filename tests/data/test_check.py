@@ -47,6 +47,7 @@ def test_splits_are_counted(check):
             "labels": 2,
             "unlabelled": 1,
             "lonely": ("dog",),
+            "untrained": (),
         },
         {
             "name": "test",
@@ -54,6 +55,7 @@ def test_splits_are_counted(check):
             "labels": 2,
             "unlabelled": 0,
             "lonely": ("cat",),
+            "untrained": ("owl",),
         },
     ]
     assert check.num_labels == 3 and sorted(check.usable) == [0, 1, 2, 4, 5, 6, 7, 8]

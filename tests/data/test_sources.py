@@ -47,3 +47,11 @@ def test_paths_that_cannot_be_followed_are_told(root):
     assert [reject.name for reject in rejects] == ["gone.png"]
     with pytest.raises(InputError, match="there is no"):
         open_sources([str(root / "nowhere")])
+
+
+def test_one_wrong_source_among_good_ones_is_told(root):
+    records, rejects = open_sources([str(root / "a/1.png"), str(root / "nowhere")])
+    assert [record.name for record in records] == ["1.png"]
+    assert [reject.name for reject in rejects] == [str(root / "nowhere")]
+    with pytest.raises(InputError, match=r"no '.*nowhere'.*no '.*nor here'"):
+        open_sources([str(root / "nowhere"), str(root / "nor here")])

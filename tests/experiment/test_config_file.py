@@ -63,7 +63,7 @@ def test_every_config_builds_its_model(path):
 
 
 def test_options_may_hold_tuples():
-    config = parse_options("scales=(1.0,0.5),pooling=gem", descriptor_config)
+    config = parse_options("scales=(1.0,0.5),pooling=gem", descriptor_config, "--model")
     assert fdl.build(config).scales == (1.0, 0.5)
 
 
