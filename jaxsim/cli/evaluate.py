@@ -12,6 +12,7 @@ examples:
   jaxsim evaluate configs/folder.py --data tfds:food101:validation
   jaxsim evaluate configs/folder.py --data ~/LabelledPhotos --model runs/photos/model
   jaxsim evaluate configs/grocery.py --data DIR --rerank dba:20,qe:10
+  jaxsim evaluate configs/grocery.py --data DIR --model RUN/descriptor --similarity RUN
 """
 
 import argparse
@@ -67,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.experiment.build import open_trained
     from jaxsim.experiment.config_file import load_config
     from jaxsim.experiment.evaluate import evaluate, ranks_images
+    from jaxsim.experiment.similarities import open_similarity
 
     config = load_config(options.config, options.set)
     if options.html and not ranks_images(config):
@@ -80,6 +82,7 @@ def run(options: argparse.Namespace) -> None:
         model=None if options.model is None else open_trained(options.model),
         search=options.search,
         rerank=options.rerank,
+        similarity=options.similarity and open_similarity(options.similarity),
         bars=progress_bar,
     )
     show_result(result, quiet=options.json == "-")

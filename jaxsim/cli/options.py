@@ -8,14 +8,23 @@ from jaxsim.core.files import check_target
 
 
 def add_rerank(parser: argparse.ArgumentParser) -> None:
-    """Declares --rerank."""
+    """Declares --rerank and --similarity."""
     parser.add_argument(
         "--rerank",
         metavar="STAGES",
         help="make the rankings better, in stages: dba:K joins every image with its K "
         "neighbours, qe:K every query with its first K results, aqe:K weighs these by "
         "their cosines to the power of 3, spatial:K looks whether the points of the "
-        "first K results lie as in the query; such as dba:20,qe:1,spatial:50",
+        "first K results lie as in the query, learned:K orders the first K results by "
+        "the similarity of --similarity; such as dba:20,qe:1,spatial:50",
+    )
+    parser.add_argument(
+        "--similarity",
+        type=Path,
+        metavar="RUN",
+        help="a similarity that was trained, the folder of `jaxsim train --out RUN`; "
+        "without learned:K it orders the first 1000 results in a last stage, which is "
+        "everything in a small collection",
     )
 
 

@@ -2,7 +2,8 @@
 
 Scores are cosine similarities: 1 is the same picture. Whitened descriptors, the default
 of 200 photos or more, put even similar pictures far below it; the scores of a
-compressed index are approximate. Results come as a table, as JSON, or as a page with
+compressed index are approximate. With --similarity they are those of a trained
+similarity, which may exceed 1. Results come as a table, as JSON, or as a page with
 pictures.
 
 examples:
@@ -11,6 +12,7 @@ examples:
   jaxsim search photos.index --folder queries/ --json answer.json
   jaxsim search photos.index query.jpg --rerank qe:10,spatial:50
   jaxsim search lists.index query.jpg --nprobe 32
+  jaxsim search photos.index query.jpg --similarity runs/similarity --rerank learned:100
 """
 
 import argparse
@@ -48,20 +50,25 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.core.errors import InputError
     from jaxsim.data.sources import open_sources
     from jaxsim.experiment.indexing import FEATURES_FOLDER, open_engine
-    from jaxsim.experiment.reranking import build_stages, parse_stages
+    from jaxsim.experiment.reranking import asked_stages, build_stages
+    from jaxsim.experiment.similarities import open_similarity
 
     sources = [*options.queries, *([options.folder] if options.folder else [])]
     if not sources:
         raise InputError("give at least one query image, or --folder FOLDER")
-    names = parse_stages(options.rerank) if options.rerank else []
+    similarity = options.similarity and open_similarity(options.similarity)
+    names = asked_stages(options.rerank, similarity=similarity is not None)
     queries, unusable = open_sources(sources)
     engine = open_engine(options.index, probes=options.nprobe)
+    if similarity is not None:
+        similarity.check_described_by(engine.embedder.model.fingerprint)
     stages = build_stages(
         names,
         queries=queries,
         database=engine.images if names else [],
         features_folder=options.index / FEATURES_FOLDER,
         contents=[row.content for row in engine.store.rows] if names else None,
+        similarity=similarity and similarity.similarity(),
     )
     ranking, rejects = engine.search(queries, options.k, stages)
     for reject in [*unusable, *rejects]:

@@ -1,4 +1,4 @@
-"""Train a descriptor, or go on with a run that was interrupted.
+"""Train a descriptor or a similarity, or go on with a run that was interrupted.
 
 The folder of the run gets model/ (for `jaxsim index --model RUN/model`), report.html,
 metrics.jsonl and checkpoints. Killed at any moment, the same command goes on from the
@@ -11,10 +11,13 @@ examples:
   jaxsim train configs/folder_triplet.py --data ~/LabelledPhotos --out runs/photos
   jaxsim train configs/grocery_triplet.py:steps=50 --data DIR --out RUN
   jaxsim train configs/folder_triplet.py --data DIR --out RUN --set every.checkpoint=20
+  jaxsim train configs/deepsim.py --data photos.npz --out runs/similarity
 """
 
 import argparse
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from jaxsim.cli.options import json_file
@@ -25,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", help="config file, options after a colon")
     parser.add_argument("--out", required=True, type=Path, help="folder of the run")
     parser.add_argument(
-        "--data", type=Path, help="folder of the data set; RUN/data if not given"
+        "--data",
+        type=Path,
+        help="folder of the data set, RUN/data if not given; for similarities also a "
+        "file of `jaxsim embed`",
     )
     parser.add_argument(
         "--set",
@@ -49,24 +55,22 @@ def run(options: argparse.Namespace) -> None:
       KeyboardInterrupt: Ctrl-C stopped the run, after a checkpoint was kept.
     """
     from jaxsim.cli.progress import progress_bar
-    from jaxsim.cli.training_bar import training_bar
     from jaxsim.experiment.config_file import load_config
+    from jaxsim.experiment.similarity_stages import has_stages
     from jaxsim.experiment.train import DATA_FOLDER, train
     from jaxsim.parallel import multihost
-    from jaxsim.training.tensorboard import tensorboard
 
     multihost.start()
     config = load_config(options.config, options.set)
     root = options.data or options.out / DATA_FOLDER
+    if has_stages(config):
+        _run_stages(options, config, root)
+        return
     with multihost.ending_at_once_on_errors():
         if not multihost.is_first_process():
             train(config, root, options.out)
             return
-        with ExitStack() as stack:
-            listeners = [stack.enter_context(training_bar())]
-            if options.tensorboard:
-                events = tensorboard(options.out / "tensorboard")
-                listeners.append(stack.enter_context(events))
+        with _listening(options.out, events=options.tensorboard) as listeners:
             result = train(
                 config, root, options.out, listeners=listeners, bars=progress_bar
             )
@@ -74,6 +78,106 @@ def run(options: argparse.Namespace) -> None:
             _show(options, result)
     if result.stopped_by:
         show_stop(result)
+
+
+@contextmanager
+def _listening(out: Path, *, events: bool) -> Iterator[list]:
+    """Shows a bar, and writes event files beside metrics.jsonl if asked to."""
+    from jaxsim.cli.training_bar import training_bar
+    from jaxsim.training.tensorboard import tensorboard
+
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(training_bar())]
+        if events:
+            listeners.append(stack.enter_context(tensorboard(out / "tensorboard")))
+        yield listeners
+
+
+def _run_stages(options: argparse.Namespace, config, root: Path) -> None:
+    """Trains the stages of a similarity, and shows what each has learned."""
+    from jaxsim.cli.progress import progress_bar
+    from jaxsim.core.progress import no_bars
+    from jaxsim.experiment.similarity_stages import train_stages
+    from jaxsim.parallel import multihost
+
+    with multihost.ending_at_once_on_errors():
+        if not multihost.is_first_process():
+            train_stages(
+                config,
+                root,
+                options.out,
+                watch=lambda out: nullcontext([]),
+                bars=no_bars,
+            )
+            return
+        results = train_stages(
+            config,
+            root,
+            options.out,
+            watch=partial(_listening, events=options.tensorboard),
+            bars=progress_bar,
+        )
+        *_, last = results.values()
+        if not last.stopped_by:
+            _show_stages(options, results)
+    if last.stopped_by:
+        show_stop(last)
+
+
+def _show_stages(options: argparse.Namespace, results: dict) -> None:
+    """Prints the numbers of the cosine and of each stage, and writes the pages."""
+    import sys
+
+    from jaxsim.cli.output import table, write_json
+
+    pages = [
+        write_run_page(options.out / stage, result, title=f"{options.config}: {stage}")
+        for stage, result in results.items()
+    ]
+    if options.json:
+        write_json(options.json, stage_numbers(results))
+    columns = stage_metrics(results)
+    if options.json != "-":
+        rows = [
+            [name, *(f"{column[name]:.3f}" for column in columns.values())]
+            for name in next(iter(columns.values()), {})
+        ]
+        print(table(["metric", *columns], rows) if rows else "all stages are done")
+    print(
+        f"similarity: {options.out} (use it: jaxsim search INDEX QUERY --similarity "
+        f"{options.out})\nreports:    {', '.join(map(str, pages))}",
+        file=sys.stderr,
+    )
+
+
+def stage_metrics(results: dict) -> dict[str, dict[str, float]]:
+    """Returns the metrics of the cosine and of each stage; none if none was measured.
+
+    Args:
+      results: of the stages, by name.
+    """
+    *_, last = results.values()
+    if last.after is None:
+        return {}
+    measured = {stage: result.after.metrics for stage, result in results.items()}
+    cosine = last.before.metrics
+    return {
+        name: {key: metrics[key] for key in cosine}
+        for name, metrics in {"cosine": cosine, **measured}.items()
+    }
+
+
+def stage_numbers(results: dict) -> dict:
+    """Returns the numbers of all stages in the JSON form of evaluations."""
+    *_, last = results.values()
+    metrics = {
+        f"{stage}/{name}": value
+        for stage, found in stage_metrics(results).items()
+        for name, value in found.items()
+    }
+    numbers = {} if last.after is None else last.after.to_json()
+    steps = {stage: result.steps for stage, result in results.items()}
+    return numbers | {"metrics": metrics, "steps": steps}
 
 
 def show_stop(result) -> None:
@@ -96,6 +200,7 @@ def _show(options: argparse.Namespace, result) -> None:
 
     from jaxsim.cli.evaluate import show_unjudged
     from jaxsim.cli.output import write_json
+    from jaxsim.pipeline.similarity import SimilarityModel
 
     if result.resumed_from == result.steps:
         print(
@@ -110,9 +215,12 @@ def _show(options: argparse.Namespace, result) -> None:
         write_json(options.json, run_numbers(result))
     if options.json != "-":
         print(before_and_after(result) or f"{result.steps} steps are done")
+    if isinstance(result.model, SimilarityModel):
+        use = f"jaxsim search INDEX QUERY --similarity {options.out}"
+    else:
+        use = f"jaxsim index PHOTOS --out INDEX --model {options.out / 'model'}"
     print(
-        f"model:  {options.out / 'model'} (use it: jaxsim index PHOTOS --out INDEX "
-        f"--model {options.out / 'model'})\nreport: {page}",
+        f"model:  {options.out / 'model'} (use it: {use})\nreport: {page}",
         file=sys.stderr,
     )
 

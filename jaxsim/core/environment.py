@@ -29,6 +29,14 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def processor_flags() -> frozenset[str]:
+    """Returns the names of the processor's abilities; empty where Linux tells none."""
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text().splitlines() if table.exists() else []
+    flags = [line.split(":", 1)[1].split() for line in lines if line[:5] == "flags"]
+    return frozenset(flags[0] if flags else ())
+
+
 def cache_folder() -> Path:
     """Returns where this user's caches are kept; it need not exist."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

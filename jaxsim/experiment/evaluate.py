@@ -26,16 +26,18 @@ from jaxsim.experiment.experiments import ClassificationExperiment, RetrievalExp
 from jaxsim.experiment.indexing import fit_sample
 from jaxsim.experiment.reranking import (
     StageName,
+    asked_stages,
     build_stages,
-    parse_stages,
 )
 from jaxsim.experiment.training_experiment import TrainingExperiment
 from jaxsim.experiment.training_model import whitening_layers
 from jaxsim.pipeline.embed import CompiledShapes, Embedder, Embedding
 from jaxsim.pipeline.model import ImageModel
 from jaxsim.pipeline.rank import Search, complete_rankings, ranked_in_stages
+from jaxsim.pipeline.similarity import SimilarityModel
 from jaxsim.rerank.base import Gallery
 from jaxsim.rerank.chain import Chain
+from jaxsim.rerank.similarity import Similarity
 
 _COMPARISONS = {
     "cosine": "inner product of unit vectors",
@@ -51,6 +53,7 @@ def evaluate(
     model: ImageModel | None = None,
     search: Search = "exact",
     rerank: str | None = None,
+    similarity: SimilarityModel | None = None,
     bars: Bars = no_bars,
 ) -> tuple[EvaluationResult, list[RetrievalSet]]:
     """Measures what a config describes on some data.
@@ -63,6 +66,7 @@ def evaluate(
       model: measured instead of the config's own, such as one that was trained.
       search: who ranks the images.
       rerank: stages that make the rankings better, such as "dba:20,qe:10".
+      similarity: re-scores the first results, in the stage "learned" or else the last.
       bars: shows progress.
 
     Returns:
@@ -81,7 +85,7 @@ def evaluate(
                 "by a config that ranks images, such as configs/folder.py"
             )
         return _classify(construct(config), config, root, bars)
-    stages = parse_stages(rerank) if rerank else []
+    stages = asked_stages(rerank, similarity=similarity is not None)
     config = _retrieval_config(config)
     experiment: RetrievalExperiment = construct(config)
     sets = experiment.data(root)
@@ -100,6 +104,8 @@ def evaluate(
             bars=bars,
             compiled_shapes=shapes,
         )
+    if similarity is not None:
+        similarity.check_described_by(model.fingerprint)
     embedder = Embedder(model, compiled_shapes=shapes)
     collection = Collection(sets)
     started = time.perf_counter()
@@ -115,6 +121,7 @@ def evaluate(
             comparison=model.comparison,
             search=search,
             stages=stages,
+            similarity=similarity and similarity.similarity(),
         )
         for data in sets
     ]
@@ -172,6 +179,7 @@ def judge(
     comparison: Comparison = "cosine",
     search: Search = "exact",
     stages: Sequence[StageName] = (),
+    similarity: Similarity | None = None,
 ) -> SetResult:
     """Ranks and judges one retrieval set.
 
@@ -186,6 +194,7 @@ def judge(
       comparison: of the model that made the descriptors.
       search: who ranks.
       stages: make the rankings better.
+      similarity: of the stages that need one.
 
     Raises:
       MissingExtraError: faiss is asked for and not installed.
@@ -205,6 +214,7 @@ def judge(
         queries=queries_of(data),
         database=data.database,
         features_folder=cache_folder() / "features",
+        similarity=similarity,
     )
     chain = Chain(Gallery(database.vectors, database.found), built)
     with bars(f"evaluate {data.name}", len(queries_of(data)), "queries") as progress:

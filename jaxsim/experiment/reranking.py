@@ -16,11 +16,16 @@ from jaxsim.pipeline.local_features import RecordFeatures
 from jaxsim.rerank.base import Reranker
 from jaxsim.rerank.chain import Stage
 from jaxsim.rerank.database_augmentation import DatabaseAugmentation
+from jaxsim.rerank.learned import LearnedReranking
 from jaxsim.rerank.query_expansion import QueryExpansion
+from jaxsim.rerank.similarity import Similarity
 from jaxsim.rerank.spatial import SpatialVerification
 
 ALPHA = 3.0
-KINDS = ("dba", "qe", "aqe", "spatial")
+LEARNED = "learned"
+KINDS = ("dba", "qe", "aqe", "spatial", LEARNED)
+MOST_RESCORED = 1000
+"""Results that a similarity scores if no number is asked for."""
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +57,25 @@ def parse_stages(text: str) -> list[StageName]:
     return [_parse(word) for word in text.split(",")]
 
 
+def asked_stages(text: str | None, *, similarity: bool) -> list[StageName]:
+    """Returns the stages of --rerank, with one for a similarity that none names.
+
+    Args:
+      text: of --rerank; None without it.
+      similarity: whether there is one.
+
+    Raises:
+      InputError: see `parse_stages`.
+
+    >>> [str(name) for name in asked_stages("qe:10", similarity=True)]
+    ['qe:10', 'learned:1000']
+    """
+    names = parse_stages(text) if text else []
+    if similarity and not any(name.kind == LEARNED for name in names):
+        names.append(StageName(LEARNED, MOST_RESCORED))
+    return names
+
+
 def _parse(text: str) -> StageName:
     kind, _, number = text.partition(":")
     if kind not in KINDS:
@@ -74,6 +98,7 @@ def build_stages(
     database: Sequence[Record],
     features_folder: Path,
     contents: Sequence[str] | None = None,
+    similarity: Similarity | None = None,
 ) -> list[Stage]:
     """Returns the stages, ready for a collection.
 
@@ -83,6 +108,10 @@ def build_stages(
       database: the images that are ranked.
       features_folder: where local features are kept.
       contents: of the database, see `RecordFeatures`.
+      similarity: of the stages that need one.
+
+    Raises:
+      InputError: a stage needs a similarity, and there is none.
     """
     cache = FeatureCache(folder=features_folder)
     query_features = _or_none(RecordFeatures(queries, cache))
@@ -96,6 +125,13 @@ def build_stages(
                 return QueryExpansion(k=name.number)
             case "aqe":
                 return QueryExpansion(k=name.number, alpha=ALPHA)
+            case "learned":
+                if similarity is None:
+                    raise InputError(
+                        f"--rerank {name} needs --similarity RUN, the folder of a "
+                        "trained similarity"
+                    )
+                return LearnedReranking(similarity=similarity, top=name.number)
             case _:
                 return SpatialVerification(
                     query_features=query_features,

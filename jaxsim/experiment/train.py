@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import fiddle as fdl
 import jax
@@ -13,9 +12,8 @@ from jaxsim.checkpoint.manager import Checkpoints
 from jaxsim.core.environment import versions
 from jaxsim.core.errors import InputError
 from jaxsim.core.progress import Bars, no_bars
-from jaxsim.data.records import Record, RetrievalSet
+from jaxsim.data.records import Record
 from jaxsim.data.training import TrainingBatches
-from jaxsim.evaluation.result import EvaluationResult
 from jaxsim.experiment.construct import construct
 from jaxsim.experiment.epochs import in_steps
 from jaxsim.experiment.indexing import fit_sample
@@ -25,9 +23,11 @@ from jaxsim.experiment.measure import (
     require_readable,
     save_embedding,
 )
-from jaxsim.experiment.run_folder import claim_folder
+from jaxsim.experiment.run import MODEL_FOLDER, Run, RunResult, carry_out, restored
 from jaxsim.experiment.serialisation import config_to_json
-from jaxsim.experiment.training_experiment import TrainingExperiment
+from jaxsim.experiment.similarity_experiment import SimilarityExperiment
+from jaxsim.experiment.similarity_run import SimilarityRun
+from jaxsim.experiment.training_experiment import Keep, TrainingExperiment
 from jaxsim.experiment.training_model import (
     example_batch,
     network_variables,
@@ -35,54 +35,21 @@ from jaxsim.experiment.training_model import (
     trainable_variables,
     usable_model,
 )
-from jaxsim.parallel.mesh import make_mesh, replicated
-from jaxsim.parallel.multihost import is_first_process, put_everywhere
+from jaxsim.parallel.mesh import make_mesh
+from jaxsim.parallel.multihost import is_first_process
 from jaxsim.parallel.precision import compute_dtype
 from jaxsim.pipeline.embed import Embedder
-from jaxsim.pipeline.embedding_map import EmbeddingMap
 from jaxsim.pipeline.model import ImageModel
-from jaxsim.training.log import Listener, MetricsFile
-from jaxsim.training.loop import Evaluation, Loop, fit
+from jaxsim.training.log import Listener
+from jaxsim.training.loop import Evaluation, Loop
 from jaxsim.training.mining import PoolMining
 from jaxsim.training.objectives.base import Objective
 from jaxsim.training.optim import merge, split
 from jaxsim.training.state import TrainState
 from jaxsim.training.step import Recipe, check_batch_size, compile_step
 
-METRICS_FILE = "metrics.jsonl"
-MODEL_FOLDER = "model"
-CHECKPOINTS_FOLDER = "checkpoints"
 DATA_FOLDER = "data"
 BEFORE, AFTER = "before.npz", "after.npz"
-
-
-class RunResult(NamedTuple):
-    """What a run left behind.
-
-    Attributes:
-      model: the trained model, which is also in the run's folder.
-      steps: updates done in all.
-      resumed_from: the step this call went on from; `steps` if all were done before.
-      kept_step: the step whose model is kept.
-      images: number of training images.
-      stopped_by: the signal that ended it early; None at the end.
-      before: measured before the first update; None if nothing is measured, or the run
-        was stopped early.
-      after: measured at the end; likewise.
-      sets: what was measured.
-      embedding_map: the measured images, before and after, in a plane.
-    """
-
-    model: ImageModel
-    steps: int
-    resumed_from: int
-    kept_step: int
-    images: int
-    stopped_by: str | None
-    before: EvaluationResult | None
-    after: EvaluationResult | None
-    sets: list[RetrievalSet]
-    embedding_map: EmbeddingMap | None
 
 
 def train(
@@ -110,25 +77,18 @@ def train(
       InputError: the data, the config or the folder cannot be used, or the loss broke.
       WeightsError: the weights cannot be read or do not fit.
     """
-    run = _Run(config, root, out, bars)
-    claim_folder(out, config, run.collections())
-    with Checkpoints(out / CHECKPOINTS_FOLDER) as checkpoints:
-        # Now, because two runs would spoil metrics.jsonl before the first checkpoint.
-        checkpoints.claim()
-        state = run.restore(checkpoints, checkpoints.latest())
-        step = int(state.step)
-        stopped_by = None
-        if step < run.experiment.steps:
-            run.describe_before(state)
-            with MetricsFile(
-                out / METRICS_FILE, step=step, write=is_first_process()
-            ) as file:
-                loop = run.loop(checkpoints, (file, *listeners))
-                state, stopped_by = fit(loop, state)
-        steps = int(state.step)
-        if run.experiment.keep == "best" and not stopped_by:
-            state = run.restore(checkpoints, checkpoints.best() or steps)
-    return run.finish(state, steps, resumed_from=step, stopped_by=stopped_by)
+    kinds: dict[object, Callable[..., Run]] = {
+        TrainingExperiment: _ImageRun,
+        SimilarityExperiment: SimilarityRun,
+    }
+    kind = fdl.get_callable(config)
+    if kind not in kinds:
+        raise InputError(
+            f"the config describes a {kind.__name__}; `jaxsim train` needs a "
+            "TrainingExperiment, such as that of configs/quickstart.py"
+        )
+    run = kinds[kind](config, root, out, bars)
+    return carry_out(run, config, out, listeners)
 
 
 def _training_images(config: fdl.Config, root: Path, out: Path) -> Sequence[Record]:
@@ -143,16 +103,10 @@ def _training_images(config: fdl.Config, root: Path, out: Path) -> Sequence[Reco
         raise
 
 
-class _Run:
-    """The parts of a run, built once from its config."""
+class _ImageRun:
+    """A network trained on images."""
 
     def __init__(self, config: fdl.Config, root: Path, out: Path, bars: Bars):
-        kind = fdl.get_callable(config)
-        if kind is not TrainingExperiment:
-            raise InputError(
-                f"the config describes a {kind.__name__}; `jaxsim train` needs a "
-                "TrainingExperiment, such as that of configs/quickstart.py"
-            )
         self.config, self.out, self.bars = config, out, bars
         self.mesh = make_mesh()
         self.records = _training_images(config, root, out)
@@ -239,14 +193,23 @@ class _Run:
 
     def restore(self, checkpoints: Checkpoints, step: int | None) -> TrainState:
         """Returns the state of a checkpoint, or the first one of a run."""
-        everywhere = replicated(self.mesh)
-        if step is None:
-            return put_everywhere(self._first_state(), self.mesh)
-        like = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
-            jax.eval_shape(lambda: self._state(self._template())),
+        return restored(
+            checkpoints,
+            step,
+            self.mesh,
+            first=self._first_state,
+            shapes=lambda: self._state(self._template()),
         )
-        return checkpoints.restore(step, like)[0]
+
+    @property
+    def steps(self) -> int:
+        """Updates in all."""
+        return self.experiment.steps
+
+    @property
+    def keep(self) -> Keep:
+        """Which model is kept."""
+        return self.experiment.keep
 
     def _first_state(self) -> TrainState:
         network = trainable_variables(

@@ -1,9 +1,12 @@
 """Descriptors in files that other programs read: .npz and Parquet."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
+from jaxtyping import Float32
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.files import atomic_write
@@ -11,6 +14,24 @@ from jaxsim.data.records import Record
 from jaxsim.pipeline.embed import Embedding
 
 SUFFIXES = (".npz", ".parquet")
+MOST_OFF_LENGTH = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class DescriptorFile:
+    """What `write_descriptors` wrote.
+
+    Attributes:
+      vectors: float32 [N, D].
+      names: of the N images.
+      labels: of the N images, None without one.
+      fingerprint: of the model.
+    """
+
+    vectors: Float32[np.ndarray, "N D"]
+    names: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    fingerprint: str
 
 
 def check_suffix(path: Path) -> None:
@@ -58,6 +79,81 @@ def write_descriptors(
             )
         else:
             _write_parquet(file, names, labels, vectors, fingerprint)
+
+
+def read_descriptors(path: Path) -> DescriptorFile:
+    """Reads unit descriptors that `jaxsim embed` wrote.
+
+    Args:
+      path: .npz or .parquet.
+
+    Raises:
+      InputError: the file is missing, damaged or has other contents; a name repeats; or
+        a descriptor is not of length 1.
+    """
+    check_suffix(path)
+    read = _read_npz if path.suffix == ".npz" else _read_parquet
+    try:
+        found = read(path)
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise InputError(
+            f"cannot read the descriptors '{path}' ({error}). Give a file that "
+            "'jaxsim embed PHOTOS --out FILE' wrote"
+        ) from error
+    shape = found.vectors.shape
+    if len(shape) != 2 or not {len(found.names), len(found.labels)} == {shape[0]}:
+        raise InputError(
+            f"'{path}' has vectors of shape {shape} for {len(found.names)} names and "
+            f"{len(found.labels)} labels; expected one vector for each image"
+        )
+    if len(set(found.names)) < len(found.names):
+        raise InputError(f"'{path}' names an image twice; describe each image once")
+    check_unit_length(found.vectors, found.names, source=str(path))
+    return found
+
+
+def check_unit_length(
+    vectors: Float32[np.ndarray, "N D"], names: Sequence[str], *, source: str
+) -> None:
+    """Raises InputError unless all vectors are finite and of length 1.
+
+    Args:
+      vectors: float32 [N, D].
+      names: of the N images.
+      source: where the vectors are from.
+    """
+    lengths = np.linalg.norm(vectors, axis=1)
+    wrong = np.flatnonzero(~(np.abs(lengths - 1) < MOST_OFF_LENGTH))
+    if len(wrong):
+        raise InputError(
+            f"{len(wrong)} descriptors of {source} are not of length 1, such as that "
+            f"of '{names[wrong[0]]}', {lengths[wrong[0]]:.4g}. Scale them to length 1, "
+            "or describe the images with a model whose descriptors are unit vectors"
+        )
+
+
+def _read_npz(path: Path) -> DescriptorFile:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        return DescriptorFile(
+            vectors=stored["vectors"].astype(np.float32),
+            names=tuple(stored["names"].tolist()),
+            labels=tuple(label or None for label in stored["labels"].tolist()),
+            fingerprint=str(stored["fingerprint"]),
+        )
+
+
+def _read_parquet(path: Path) -> DescriptorFile:
+    from pyarrow import parquet
+
+    table = parquet.read_table(path)
+    vectors = np.array(table["vector"].to_pylist(), np.float32)
+    metadata = table.schema.metadata or {}
+    return DescriptorFile(
+        vectors=vectors,
+        names=tuple(table["name"].to_pylist()),
+        labels=tuple(table["label"].to_pylist()),
+        fingerprint=metadata[b"jaxsim.fingerprint"].decode(),
+    )
 
 
 def _utf8(text: str) -> str:

@@ -3,9 +3,9 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
@@ -14,13 +14,10 @@ from jax.sharding import Mesh
 from jaxsim.checkpoint.manager import Checkpoints
 from jaxsim.core.errors import InputError
 from jaxsim.data.loader import prefetch_to_device
-from jaxsim.data.records import Record
-from jaxsim.data.training import TrainingBatches
 from jaxsim.parallel.mesh import batch_sharding
 from jaxsim.parallel.multihost import AnyProcess, put_batch, put_everywhere
 from jaxsim.training.interrupt import stop_on_signals
 from jaxsim.training.log import Listener, Row, tell
-from jaxsim.training.mining import PoolMining
 from jaxsim.training.state import TrainState
 from jaxsim.training.step import Step
 
@@ -56,6 +53,42 @@ class Evaluation(NamedTuple):
     main: float
 
 
+class Batches(Protocol):
+    """Batches as a function of the step, such as `TrainingBatches`."""
+
+    def iterate(
+        self, start: int, stop: int
+    ) -> Generator[dict[str, np.ndarray], None, None]:
+        """Yields the arrays of steps `start` to `stop - 1` and the "ids" of images."""
+        ...
+
+
+class Named(Protocol):
+    """What errors name an example by, such as a `Record`."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+
+class Mining(Protocol):
+    """Chooses examples by the network itself, such as `PoolMining`."""
+
+    @property
+    def refresh(self) -> int:
+        """Updates after which is chosen again."""
+        ...
+
+    def mine(self, state: TrainState, step: int) -> dict[str, Any]:
+        """Returns what was chosen, arrays of one shape every time."""
+        ...
+
+    def examples(self, data: Any, pool: dict[str, Any]) -> Batches:
+        """Returns the data with batches of what was chosen."""
+        ...
+
+
 @dataclass(kw_only=True)
 class Loop:
     """Everything a run needs besides its state.
@@ -76,14 +109,14 @@ class Loop:
 
     step: Step
     mesh: Mesh
-    data: TrainingBatches
-    records: Sequence[Record]
+    data: Batches
+    records: Sequence[Named]
     steps: int
     checkpoints: Checkpoints
     extra: dict[str, Any] = field(default_factory=dict)
     every: Every = field(default_factory=Every)
     evaluate: Callable[[TrainState], Evaluation] | None = None
-    mining: PoolMining | None = None
+    mining: Mining | None = None
     listeners: Sequence[Listener] = ()
 
 
@@ -146,7 +179,7 @@ def _segments(loop: Loop, step: int) -> Iterator[tuple[int, int]]:
 
 def _choose_examples(
     loop: Loop, state: TrainState, start: int
-) -> tuple[TrainState, TrainingBatches]:
+) -> tuple[TrainState, Batches]:
     if loop.mining is None:
         return state, loop.data
     if start % loop.mining.refresh == 0:

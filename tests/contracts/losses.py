@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxsim.losses.average_precision import average_precision
 from jaxsim.losses.contrastive import contrastive
+from jaxsim.losses.cosine_target import cosine_target
 from jaxsim.losses.cross_entropy import cross_entropy
 from jaxsim.losses.margin_softmax import arcface_logits, cosface_logits
 from jaxsim.losses.mean import Mean, weighted_mean
@@ -115,6 +116,18 @@ LOSSES = {
         floats=("distances",),
         nothing={"weights": np.zeros(BATCH, np.float32)},
         range=(0, 2),
+    ),
+    "cosine target": LossCase(
+        loss=cosine_target,
+        inputs={
+            "scores": _uniform(-1, 1, BATCH),
+            "cosines": _uniform(-1, 1, BATCH),
+            "matching": np.arange(BATCH) % 2 == 0,
+            "weights": np.arange(BATCH, dtype=np.float32) % 3,
+        },
+        floats=("scores",),
+        nothing={"weights": np.zeros(BATCH, np.float32)},
+        range=(-1, 1),
     ),
     "multi-similarity": _of_pairs(multi_similarity),
     "average precision": _of_pairs(average_precision),

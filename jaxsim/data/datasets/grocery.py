@@ -53,6 +53,34 @@ def unseen(root: Path, *, min_class: int = 41) -> list[RetrievalSet]:
     return [RetrievalSet(name="unseen", database=chosen)]
 
 
+def seen_and_unseen(
+    root: Path, *, split: str = "test", min_class: int = 41, most: int | None = None
+) -> list[RetrievalSet]:
+    """Returns the sets "seen" and "unseen" of one split, whose images query each other.
+
+    Args:
+      root: folder that holds images.csv.
+      split: of the images.
+      min_class: the first of the unseen classes.
+      most: images of each set, evenly spaced; None takes all.
+
+    Raises:
+      InputError: files are missing, or a set would be empty.
+    """
+    records = listed_photos(_folder(root) / "images.csv", label_column="fine_class")
+    sets = []
+    for name, new in (("seen", False), ("unseen", True)):
+        chosen = [
+            record
+            for record in records
+            if record.split == split and (_class(record) >= min_class) == new
+        ]
+        _refuse_empty(chosen, root, f"split '{split}' and {name} classes")
+        step = 1 if most is None else -(-len(chosen) // most)
+        sets.append(RetrievalSet(name=name, database=chosen[::step]))
+    return sets
+
+
 def train(
     root: Path, *, max_class: int = 41, split: str | None = "train"
 ) -> list[Record]:

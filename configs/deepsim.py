@@ -1,0 +1,64 @@
+"""DeepSim: a similarity network in three stages, DeepCosine, DeepSim and DeepSimH.
+
+Command:  jaxsim train configs/deepsim.py --data DIR --out RUN
+Data:     DIR/{train,test}/LABEL/*.jpg or another layout of configs/folder.py; with
+          collection=grocery, DIR/images.csv and the photos it lists; or a .npz or
+          .parquet file of `jaxsim embed`, of which every fifth image is held out
+Hardware: 2 cores of an AMD EPYC (AVX-512), float32
+Time:     TODO
+Expect:   TODO
+Note:     layers of 512 instead of the paper's 4096, which two cores would train for
+          days: widths=(4096,4096)
+"""
+
+from typing import Literal
+
+import fiddle as fdl
+
+from jaxsim.data.datasets import grocery, labelled
+from jaxsim.experiment.deepsim import stages_config
+from jaxsim.experiment.similarity_experiment import (
+    SimilarityExperiment,
+    SimilarityStages,
+)
+
+
+def get_config(
+    collection: Literal["labelled", "grocery"] = "labelled",
+    stage: Literal["all", "deepcosine", "deepsim", "deepsimh"] = "all",
+    start: str | None = None,
+    descriptors: str | None = None,
+    widths: tuple[int, ...] = (512, 512),
+    symmetric: bool = False,
+    dim: int = 512,
+    size_px: int = 480,
+    pairs: int = 256,
+    steps: tuple[int, int, int] = (1500, 3000, 3000),
+    rate: float = 1e-3,
+    max_class: int = 41,
+    most_measured: int = 600,
+) -> fdl.Config[SimilarityStages] | fdl.Config[SimilarityExperiment]:
+    """Returns all stages, or one, which goes on from the run `start`."""
+    if collection == "grocery":
+        data = fdl.Partial(grocery.train, max_class=max_class)
+        measured = fdl.Partial(grocery.seen_and_unseen, most=most_measured)
+    else:
+        data = fdl.Partial(labelled.training_images)
+        measured = fdl.Partial(labelled.held_out)
+    config = stages_config(
+        data=data,
+        measured=measured,
+        widths=widths,
+        symmetric=symmetric,
+        dim=dim,
+        size_px=size_px,
+        pairs=pairs,
+        steps=steps,
+        rate=rate,
+        descriptors=descriptors,
+    )
+    if stage == "all":
+        return config
+    part = getattr(config, stage)
+    part.start = start
+    return part

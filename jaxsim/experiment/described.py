@@ -1,0 +1,154 @@
+"""Descriptors of the images of a run: from a file, or made once and kept in one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import fiddle as fdl
+import numpy as np
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.progress import Bars
+from jaxsim.data.records import Record, RetrievalSet
+from jaxsim.experiment.build import build_model, load_model
+from jaxsim.experiment.indexing import fit_sample
+from jaxsim.experiment.measure import require_readable
+from jaxsim.experiment.model_spec import ModelSpec
+from jaxsim.pipeline.descriptor_file import (
+    SUFFIXES,
+    DescriptorFile,
+    read_descriptors,
+    write_descriptors,
+)
+from jaxsim.pipeline.embed import Embedder, Embedding
+from jaxsim.pipeline.model import CONFIG_FILE
+
+DESCRIPTOR_FOLDER = "descriptor"
+DESCRIPTORS_FILE = "descriptors.npz"
+EVERY = 5
+
+
+@dataclass(frozen=True)
+class DescribedImages:
+    """Images and where their descriptors come from.
+
+    Attributes:
+      training: the images to train on.
+      sets: what is measured.
+      file: has the descriptors; None makes them.
+      descriptor: config of the model that makes them.
+      folder: where they and their model are kept.
+      bars: shows progress.
+    """
+
+    training: Sequence[Record]
+    sets: Sequence[RetrievalSet]
+    file: Path | None
+    descriptor: fdl.Config[ModelSpec]
+    folder: Path
+    bars: Bars
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """All images, each once.
+
+        Raises:
+          InputError: two images have one name, or one is a part of an image.
+        """
+        asked = [r for data in self.sets for r in (data.queries or ())]
+        ranked = [r for data in self.sets for r in data.database]
+        records = {r.name: r for r in [*self.training, *ranked, *asked]}
+        if boxed := [r.name for r in records.values() if r.box is not None]:
+            raise InputError(
+                f"descriptors are kept by the names of images, and '{boxed[0]}' is a "
+                "part of one. Cut it out into a file of its own"
+            )
+        return list(records.values())
+
+    @cached_property
+    def descriptors(self) -> DescriptorFile:
+        """The descriptors, read or made now.
+
+        Raises:
+          InputError: they cannot be used, or one of the images has none in a file.
+        """
+        if self.file is not None:
+            found = read_descriptors(self.file)
+            self._require_all(found)
+            return found
+        made = self.folder / DESCRIPTORS_FILE
+        if not made.exists():
+            self._make(made)
+        return read_descriptors(made)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.descriptors.names)}
+
+    def of(self, records: Sequence[Record]) -> Embedding:
+        """Returns the descriptors of some of the images."""
+        rows = np.array([self._rows.get(r.name, -1) for r in records], np.int64)
+        vectors = np.where(rows[:, None] >= 0, self.descriptors.vectors[rows], 0)
+        return Embedding(
+            vectors=vectors.astype(np.float32), found=rows >= 0, rejects=()
+        )
+
+    def _require_all(self, found: DescriptorFile) -> None:
+        known = set(found.names)
+        missing = [r.name for r in self.records if r.name not in known]
+        if missing:
+            raise InputError(
+                f"{len(missing)} of {len(self.records)} images have no descriptor in "
+                f"'{self.file}', such as '{missing[0]}'. Make it by 'jaxsim embed' of "
+                "the same folder, or leave descriptors=… away to describe them now"
+            )
+
+    def _make(self, path: Path) -> None:
+        place = self.folder / DESCRIPTOR_FOLDER
+        if (place / CONFIG_FILE).exists():
+            model = load_model(place)
+        else:
+            model = build_model(
+                self.descriptor, fit_sample(self.training), bars=self.bars
+            )
+            model.save(place)
+        with self.bars("embed", len(self.records)) as progress:
+            embedding = Embedder(model).embed(self.records, progress)
+        require_readable(embedding.rejects)
+        write_descriptors(path, embedding, self.records, fingerprint=model.fingerprint)
+
+
+def is_descriptor_file(root: Path) -> bool:
+    """Returns whether --data names a file of descriptors instead of images."""
+    return root.suffix in SUFFIXES
+
+
+def images_of_file(path: Path) -> tuple[list[Record], list[RetrievalSet]]:
+    """Returns the images of a descriptor file: to train on, and to measure.
+
+    Every fifth image is held out; these query each other. None are measured if no two
+    of them share a label.
+
+    Args:
+      path: .npz or .parquet of `jaxsim embed`, made of labelled images.
+
+    Raises:
+      InputError: it cannot be read.
+    """
+    file = read_descriptors(path)
+    records = [
+        Record(name=name, content=Path(name), label=label)
+        for name, label in zip(file.names, file.labels, strict=True)
+    ]
+    held = records[EVERY - 1 :: EVERY]
+    training = [r for i, r in enumerate(records) if i % EVERY != EVERY - 1]
+    labels = [r.label for r in held if r.label is not None]
+    sets = [RetrievalSet(name="held_out", database=held)] if held else []
+    return training, sets if len(set(labels)) < len(labels) else []
+
+
+def without_missing(images: DescribedImages) -> list[Record]:
+    """Returns the training images that have a descriptor."""
+    found = images.of(images.training).found
+    return [r for r, known in zip(images.training, found, strict=True) if known]

@@ -1,0 +1,65 @@
+"""A trained similarity on disk, and the descriptors it was made for."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax.traverse_util import flatten_dict
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.files import atomic_write
+from jaxsim.nn.similarity import SimilarityNetwork
+from jaxsim.parallel.precision import scoring_dtype
+from jaxsim.pipeline.model import PARAMETERS_FILE
+from jaxsim.rerank.similarity import NetworkSimilarity
+
+SIMILARITY_FILE = "similarity.json"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimilarityModel:
+    """A network of pairs with its parameters.
+
+    Attributes:
+      network: scores pairs of descriptors.
+      variables: {"params": …}, float32.
+      described_by: fingerprint of the model that makes the descriptors.
+      config: JSON from which `experiment` rebuilds the network.
+    """
+
+    network: SimilarityNetwork
+    variables: dict[str, Any]
+    described_by: str
+    config: str = "{}"
+
+    def similarity(self) -> NetworkSimilarity:
+        """Returns what scores pairs, in the format that the platform likes best."""
+        network = self.network.clone(dtype=scoring_dtype())
+        return NetworkSimilarity(network, self.variables)
+
+    def check_described_by(self, fingerprint: str) -> None:
+        """Raises InputError unless descriptors are of the model it was trained on.
+
+        Args:
+          fingerprint: of the model that made them.
+        """
+        if fingerprint != self.described_by:
+            raise InputError(
+                "the similarity was trained on descriptors of another model "
+                f"({self.described_by[:8]}…, and these are of {fingerprint[:8]}…), so "
+                "that its scores would mean nothing. Describe the images with the "
+                "model it was trained on: --model RUN/descriptor, if the run described "
+                "them itself"
+            )
+
+    def save(self, folder: Path) -> None:
+        """Writes the parameters and the config into `folder`, config last."""
+        flat = flatten_dict(jax.tree.map(np.asarray, self.variables), sep="/")
+        with atomic_write(folder / PARAMETERS_FILE) as file:
+            np.savez(file, allow_pickle=False, **flat)
+        about = {"network": json.loads(self.config), "described_by": self.described_by}
+        with atomic_write(folder / SIMILARITY_FILE) as file:
+            file.write(json.dumps(about, indent=2).encode())

@@ -1,0 +1,89 @@
+"""Re-scoring: the first results, ordered by a learned similarity."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.ranking import MISSING_ID, Ranking
+from jaxsim.rerank.base import Asked, Gallery
+from jaxsim.rerank.similarity import Similarity, require_dimension
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedReranking:
+    """Orders the first results of each query by a similarity of pairs.
+
+    A number of results at least that of the images re-scores everything. Results after
+    the first `top` stay behind them in their order; where needed their scores are all
+    lowered by one number, so that the ranking's scores still fall. This keeps every id.
+
+    Attributes:
+      similarity: scores pairs of a query and an image.
+      top: how many results of each query are scored.
+
+    Raises:
+      InputError: `top` < 1.
+
+    Source: Garcia and Vogiatzis 2019, section 3.3.
+    """
+
+    similarity: Similarity
+    top: int = 100
+
+    def __post_init__(self):
+        if self.top < 1:
+            raise InputError(f"re-scoring needs top >= 1; got top={self.top}")
+
+    @property
+    def reach(self) -> int:
+        """How many results it looks at."""
+        return self.top
+
+    def prepare(self, gallery: Gallery) -> Gallery:
+        """Returns the gallery as it is.
+
+        Raises:
+          InputError: its descriptors have another dimension than the similarity.
+        """
+        require_dimension(self.similarity, gallery.vectors)
+        return gallery
+
+    def __call__(
+        self, asked: Asked, ranking: Ranking, gallery: Gallery
+    ) -> tuple[Asked, Ranking]:
+        """Returns the queries as they are and the ranking with the first part sorted.
+
+        Args:
+          asked: Q queries.
+          ranking: of the gallery, [Q, K].
+          gallery: that was ranked.
+        """
+        first = ranking.ids[:, : self.top]
+        found = first != MISSING_ID
+        # Each image that any query asks for is prepared once.
+        images = np.unique(first[found])
+        if not len(images):
+            return asked, ranking
+        parts = self.similarity.image_parts(gallery.vectors[images])
+        places = np.where(found, np.searchsorted(images, first), 0)
+        scores = self.similarity.scores(asked.vectors, parts, places)
+        top = Ranking.from_scores(first, scores)
+        rest = _below(top, ranking, self.top)
+        return asked, Ranking(
+            np.concatenate([top.ids, rest.ids], axis=1),
+            np.concatenate([top.scores, rest.scores], axis=1),
+        )
+
+
+def _below(top: Ranking, ranking: Ranking, start: int) -> Ranking:
+    """Returns the results from a place on, their scores lowered below others'."""
+    ids, scores = ranking.ids[:, start:], ranking.scores[:, start:]
+    if not ids.shape[1]:
+        return Ranking(ids, scores)
+    least = np.where(top.ids == MISSING_ID, np.inf, top.scores).min(axis=1)
+    # With room between, so that equal scores cannot meet in the wrong order.
+    over = scores[:, 0] - least + 1e-3 * (1 + np.abs(least))
+    lowered = np.where(np.isfinite(over), np.maximum(over, 0), 0).astype(np.float32)
+    # Numbers that were apart may round to equal ones, which are ordered by id.
+    return Ranking.from_scores(ids, scores - lowered[:, None])
