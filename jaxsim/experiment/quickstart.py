@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import fiddle as fdl
 
@@ -14,6 +15,7 @@ from jaxsim.experiment.descriptors import descriptor_config
 from jaxsim.experiment.indexing import index_images
 from jaxsim.experiment.train import RunResult, train
 from jaxsim.experiment.training_experiment import RetrievalMeasure, TrainingExperiment
+from jaxsim.pipeline.model import ImageModel
 from jaxsim.training.log import Listener
 from jaxsim.training.loop import Every
 from jaxsim.training.objectives.criteria import TripletCriterion
@@ -90,7 +92,7 @@ def quickstart(
             out / "index",
             photo_views.load(data)[0].database,
             source=f"tfds:{photo_views.prepare(data)}:test",
-            model=result.model,
+            model=cast(ImageModel, result.model),
             bars=bars,
         )
     return result

@@ -57,7 +57,8 @@ class SimilarityModel:
 
     def save(self, folder: Path) -> None:
         """Writes the parameters and the config into `folder`, config last."""
-        flat = flatten_dict(jax.tree.map(np.asarray, self.variables), sep="/")
+        arrays = jax.tree.map(np.asarray, self.variables)
+        flat: dict[str, np.ndarray] = dict(flatten_dict(arrays, sep="/"))
         with atomic_write(folder / PARAMETERS_FILE) as file:
             np.savez(file, allow_pickle=False, **flat)
         about = {"network": json.loads(self.config), "described_by": self.described_by}
