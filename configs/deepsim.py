@@ -34,7 +34,9 @@ def get_config(
     size_px: int = 480,
     pairs: int = 256,
     steps: tuple[int, int, int] = (1500, 3000, 3000),
+    deltas: tuple[float, float] = (0.2, 0.8),
     rate: float = 1e-3,
+    weight_decay: float = 0.0,
     max_class: int = 41,
     most_measured: int = 600,
 ) -> fdl.Config[SimilarityStages] | fdl.Config[SimilarityExperiment]:
@@ -54,7 +56,9 @@ def get_config(
         size_px=size_px,
         pairs=pairs,
         steps=steps,
+        deltas=deltas,
         rate=rate,
+        weight_decay=weight_decay,
         descriptors=descriptors,
     )
     if stage == "all":

@@ -22,6 +22,9 @@ from pathlib import Path
 
 from jaxsim.cli.options import json_file
 
+SCORES = ("cosine", "learned")
+"""What a similarity is compared with, and what it is."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
@@ -269,6 +272,8 @@ def write_run_page(out: Path, result, *, title: str) -> Path:
             embedding_map=result.embedding_map,
             title=title,
             facts=facts,
+            pair_scores=result.pair_scores,
+            words=("before", "after") if result.pair_scores is None else SCORES,
         ),
     )
     return page

@@ -17,11 +17,8 @@ from jaxsim.experiment.training_experiment import RetrievalMeasure
 from jaxsim.nn.similarity import SimilarityNetwork
 from jaxsim.training.hard_pairs import HardPairMining
 from jaxsim.training.loop import Every
-from jaxsim.training.optim import adam
+from jaxsim.training.optim import adamw, kernels
 from jaxsim.training.schedules import cosine
-
-DELTAS = (None, 0.2, 0.8)
-"""Δ of each stage; None learns the cosine. Those of the released networks."""
 
 
 def stages_config(
@@ -34,7 +31,9 @@ def stages_config(
     size_px: int,
     pairs: int,
     steps: tuple[int, int, int],
+    deltas: tuple[float, float],
     rate: float,
+    weight_decay: float,
     descriptors: str | None,
 ) -> fdl.Config[SimilarityStages]:
     """Returns the three stages, on R-MAC with whitened regions.
@@ -48,11 +47,13 @@ def stages_config(
       size_px: longest side of the images.
       pairs: of a batch.
       steps: of each stage.
+      deltas: Δ of the second and the third; the first learns the cosine.
       rate: first learning rate of each stage; it falls to 0.
+      weight_decay: of the kernels.
       descriptors: a file that has the descriptors.
 
     Source: Garcia and Vogiatzis 2019, section 4, but for Adam in place of SGD at a
-    constant rate, which needs a hundred times the steps.
+    constant rate, which needs far more steps.
     """
 
     def stage(number: int) -> fdl.Config[SimilarityExperiment]:
@@ -65,9 +66,9 @@ def stages_config(
                 pooling="rmac", whiten="regions", dim=dim, size_px=size_px
             ),
             data=data,
-            delta=DELTAS[number],
+            delta=(None, *deltas)[number],
             pairs=pairs,
-            optimiser=fdl.Partial(adam),
+            optimiser=fdl.Partial(adamw, weight_decay=weight_decay, decay_mask=kernels),
             learning_rate=fdl.Config(cosine, rate, steps=steps[number]),
             steps=steps[number],
             mining=fdl.Partial(HardPairMining) if number == 2 else None,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import fiddle as fdl
 import jax
@@ -59,6 +59,7 @@ class RunResult(NamedTuple):
     pair_scores: dict[str, PairScores] | None = None
 
 
+@runtime_checkable
 class Run(Protocol):
     """The parts of a run, built once from its config."""
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from jaxsim.data.records import RetrievalSet
 from jaxsim.evaluation.result import EvaluationResult
 from jaxsim.pipeline.embedding_map import EmbeddingMap
+from jaxsim.pipeline.pair_scores import PairScores
 from jaxsim.report.comparison import require_comparable, set_changes
 from jaxsim.report.curves import MOST_POINTS, evaluation_curve, training_curve
 from jaxsim.report.history import (
@@ -21,6 +22,7 @@ from jaxsim.report.history import (
     series,
 )
 from jaxsim.report.page import Detail, Pictures, fit, render
+from jaxsim.report.pair_chart import MATCHING, OTHER, better, mark, pair_chart
 from jaxsim.report.scatter import LegendEntry, legend, scatter
 from jaxsim.report.text import count, figures
 
@@ -76,6 +78,16 @@ class MapView:
     legend: list[LegendEntry]
 
 
+@dataclass(frozen=True, kw_only=True)
+class PairsView:
+    """Pairs of one set: their chart, and the fractions that are scored better."""
+
+    name: str
+    chart: Markup
+    better_matching: float
+    better_other: float
+
+
 def training_page(
     *,
     history: Sequence[Row],
@@ -85,6 +97,8 @@ def training_page(
     embedding_map: EmbeddingMap | None,
     title: str,
     facts: Mapping[str, str],
+    pair_scores: Mapping[str, PairScores] | None = None,
+    words: tuple[str, str] = ("before", "after"),
     max_bytes: int = 5_000_000,
 ) -> str:
     """Makes a self-contained page of a training run.
@@ -103,6 +117,8 @@ def training_page(
       embedding_map: descriptors as points of a plane.
       title: heading of the page.
       facts: what to tell about the run, such as {"config": …, "time": …}.
+      pair_scores: of a learned similarity, pairs of each set.
+      words: what `before` and `after` are called, such as "cosine" and "learned".
       max_bytes: size the page must not exceed; thumbnails become smaller and fewer
         until it fits.
 
@@ -125,6 +141,9 @@ def training_page(
         "most_points": MOST_POINTS,
         "evaluations": _evaluation_curves(history),
         "map": _map_view(embedding_map),
+        "pairs": _pairs_views(pair_scores or {}),
+        "pair_marks": [("pairs that match", mark(MATCHING)), ("others", mark(OTHER))],
+        "words": words,
         "before": before,
         "after": after,
     }
@@ -143,6 +162,18 @@ def training_page(
         return render("training.html.jinja", context)
 
     return fit(build, _DETAILS, max_bytes=max_bytes)
+
+
+def _pairs_views(pair_scores: Mapping[str, PairScores]) -> list[PairsView]:
+    return [
+        PairsView(
+            name=name,
+            chart=pair_chart(pairs, title=f"learned scores of {name} by cosine"),
+            better_matching=better(pairs)[0],
+            better_other=better(pairs)[1],
+        )
+        for name, pairs in pair_scores.items()
+    ]
 
 
 def _span(history: Sequence[Row]) -> tuple[int, int]:

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -53,6 +53,7 @@ class Evaluation(NamedTuple):
     main: float
 
 
+@runtime_checkable
 class Batches(Protocol):
     """Batches as a function of the step, such as `TrainingBatches`."""
 
@@ -63,6 +64,7 @@ class Batches(Protocol):
         ...
 
 
+@runtime_checkable
 class Named(Protocol):
     """What errors name an example by, such as a `Record`."""
 
@@ -72,6 +74,7 @@ class Named(Protocol):
         ...
 
 
+@runtime_checkable
 class Mining(Protocol):
     """Chooses examples by the network itself, such as `PoolMining`."""
 
