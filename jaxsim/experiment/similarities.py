@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import fiddle as fdl
+from flax.traverse_util import flatten_dict
 
 from jaxsim.core.errors import IndexFormatError, InputError
 from jaxsim.experiment.construct import construct
@@ -13,6 +14,9 @@ from jaxsim.experiment.similarity_experiment import STAGES
 from jaxsim.nn.similarity import SimilarityNetwork
 from jaxsim.pipeline.model import load_variables
 from jaxsim.pipeline.similarity import SIMILARITY_FILE, SimilarityModel
+
+SIMILARITY = "similarity"
+"""The field of an objective of images that holds one, and the folder of a run."""
 
 
 def similarity_model(
@@ -45,7 +49,7 @@ def open_similarity(folder: Path) -> SimilarityModel:
     """
     folder = folder.expanduser()
     stages = [folder / stage / MODEL_FOLDER for stage in reversed(STAGES)]
-    places = [folder, folder / MODEL_FOLDER, *stages]
+    places = [folder, folder / MODEL_FOLDER, folder / SIMILARITY, *stages]
     place = next((p for p in places if (p / SIMILARITY_FILE).is_file()), None)
     if place is None:
         raise InputError(
@@ -68,3 +72,31 @@ def open_similarity(folder: Path) -> SimilarityModel:
         described_by=described_by,
         config=network,
     )
+
+
+def put_similarity(params: dict, model: SimilarityModel) -> None:
+    """Replaces the similarity among an objective's parameters by one that was trained.
+
+    Args:
+      params: changed.
+      model: the similarity.
+
+    Raises:
+      InputError: the objective has none, or one of other sizes.
+    """
+    if SIMILARITY not in params:
+        raise InputError(
+            "`similarity` names a trained similarity, and the objective has none. Use "
+            "ImagePairObjective, or leave it away"
+        )
+    trained = model.variables["params"]
+    old, new = (
+        {path: leaf.shape for path, leaf in flatten_dict(tree, sep="/").items()}
+        for tree in (params[SIMILARITY], trained)
+    )
+    if old != new:
+        raise InputError(
+            f"the trained similarity has layers {new}, and that of the config {old}. "
+            "Give both the same dim, widths and symmetry"
+        )
+    params[SIMILARITY] = trained

@@ -25,6 +25,12 @@ from jaxsim.experiment.measure import (
 )
 from jaxsim.experiment.run import MODEL_FOLDER, Run, RunResult, carry_out, restored
 from jaxsim.experiment.serialisation import config_to_json
+from jaxsim.experiment.similarities import (
+    SIMILARITY,
+    open_similarity,
+    put_similarity,
+    similarity_model,
+)
 from jaxsim.experiment.similarity_experiment import SimilarityExperiment
 from jaxsim.experiment.similarity_run import SimilarityRun
 from jaxsim.experiment.training_experiment import Keep, TrainingExperiment
@@ -218,14 +224,16 @@ class _ImageRun:
             seed=self.experiment.seed,
             bars=self.bars,
         )
-        return self._state(
-            objective_variables(
-                self.objective,
-                network,
-                seed=self.experiment.seed,
-                size_px=self.experiment.model.preprocessing.size_px,
-            )
+        variables = objective_variables(
+            self.objective,
+            network,
+            seed=self.experiment.seed,
+            size_px=self.experiment.model.preprocessing.size_px,
         )
+        if self.experiment.similarity is not None:
+            known = open_similarity(Path(self.experiment.similarity))
+            put_similarity(variables["params"], known)
+        return self._state(variables)
 
     def _template(self) -> dict:
         key = jax.random.key(0)
@@ -319,6 +327,13 @@ class _ImageRun:
         model = self.model(state)
         if is_first_process():
             model.save(self.out / MODEL_FOLDER)
+            if SIMILARITY in state.params:
+                trained = similarity_model(
+                    self.config.objective.similarity,
+                    {"params": jax.device_get(state.params[SIMILARITY])},
+                    described_by=model.fingerprint,
+                )
+                trained.save(self.out / SIMILARITY)
         result = RunResult(
             model=model,
             steps=steps,

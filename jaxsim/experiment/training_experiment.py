@@ -64,6 +64,8 @@ class TrainingExperiment:
       mining: given `labels=`, `describe=`, `triplets=` and `seed=`, chooses triplets by
         the network; of the sampler, such as `RandomTriplets`, the batch size is then
         all that counts.
+      similarity: folder of a similarity that was trained, from which the objective's
+        own goes on; None starts it from nothing.
       measure: what is measured; None trains blindly.
       every: how often to measure and to keep a checkpoint.
       keep: whether the model that is kept is that of the "last" step or that of the
@@ -87,6 +89,7 @@ class TrainingExperiment:
     micro_batch: int | None = None
     average_decay: float | None = None
     mining: Callable[..., PoolMining] | None = None
+    similarity: str | None = None
     measure: RetrievalMeasure | None = None
     every: Every = field(default_factory=Every)
     keep: Keep = "last"

@@ -86,6 +86,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
 }
 
 OPTIONS = {
+    "deepsim": ("", "collection=grocery,max_class=41"),
     "instre": ("truth={root}/truth.json",),
     "oxford_paris": (
         "truth={root}/truth.json",

@@ -2,12 +2,14 @@
 
 import ast
 import inspect
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 import fiddle as fdl
 import pytest
 
+from jaxsim.core.progress import no_bars
 from jaxsim.data.datasets import photo_views
 from jaxsim.experiment.build import load_model
 from jaxsim.experiment.config_file import load_config
@@ -17,6 +19,9 @@ from jaxsim.experiment.experiments import (
     RetrievalExperiment,
 )
 from jaxsim.experiment.model_spec import RANDOM
+from jaxsim.experiment.similarities import open_similarity
+from jaxsim.experiment.similarity_experiment import SimilarityStages
+from jaxsim.experiment.similarity_stages import train_stages
 from jaxsim.experiment.train import train
 from jaxsim.experiment.training_experiment import TrainingExperiment
 from jaxsim.nn.backbones.convnet import ConvNet
@@ -74,6 +79,9 @@ def run_training(config: fdl.Config, root: Path) -> None:
     config.model.weights = RANDOM
     if hasattr(config.model.network.pooling, "whiten_dim"):
         config.model.network.pooling.whiten_dim = 4
+    if hasattr(config.objective, "similarity"):
+        similarity = config.objective.similarity
+        similarity.dim, similarity.widths = 4, (8, 8)
     # Whatever the sampler, its batches split over the devices, and into triplets.
     for name, value in SMALL_BATCHES.items():
         if name in inspect.signature(fdl.get_callable(config.sampler)).parameters:
@@ -86,10 +94,32 @@ def run_training(config: fdl.Config, root: Path) -> None:
     assert stored.fingerprint == run.model.fingerprint
 
 
+def run_stages(config: fdl.Config, root: Path) -> None:
+    """Trains each stage for two steps on descriptors of four numbers."""
+    make_data(config.deepcosine.data, root)
+    for stage in (config.deepcosine, config.deepsim, config.deepsimh):
+        shrink(stage.descriptor)
+        stage.descriptor.network.pooling.whiten_dim = 4
+        stage.network.dim, stage.network.widths = 4, (8, 8)
+        stage.pairs, stage.steps = SMALL_BATCHES["pairs"], 2
+        if stage.mining is not None:
+            stage.mining.candidates = 20
+    out = root / f"run of {fdl.get_callable(config.deepcosine.data).__module__}"
+    results = train_stages(
+        config, root, out, watch=lambda folder: nullcontext([]), bars=no_bars
+    )
+    for result in results.values():
+        assert result.steps == 2
+        assert result.after and all(0 <= v <= 1 for v in result.after.metrics.values())
+    stored = open_similarity(out)
+    assert stored.described_by == load_model(out / "descriptor").fingerprint
+
+
 RUNS = {
     RetrievalExperiment: run_retrieval,
     ClassificationExperiment: run_classification,
     TrainingExperiment: run_training,
+    SimilarityStages: run_stages,
 }
 
 

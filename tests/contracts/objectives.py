@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from jaxsim.nn.similarity import SimilarityNetwork
 from jaxsim.training.objectives.base import Objective
 from jaxsim.training.objectives.classification import ClassificationObjective
 from jaxsim.training.objectives.criteria import (
@@ -11,6 +12,7 @@ from jaxsim.training.objectives.criteria import (
     TripletCriterion,
 )
 from jaxsim.training.objectives.descriptor import Criterion, DescriptorObjective
+from jaxsim.training.objectives.similarity import ImagePairObjective
 from tests.training import tiny
 
 LABELS = 4
@@ -60,6 +62,13 @@ OBJECTIVES = {
     "rows of pairs": _criterion(ContrastiveCriterion(), rows=2, needs_matches=False),
     "multi-similarity": _criterion(MultiSimilarityCriterion()),
     "average precision": _criterion(AveragePrecisionCriterion()),
+    "pairs of images": ObjectiveCase(
+        objective=ImagePairObjective(
+            tiny.network(), SimilarityNetwork(dim=8, widths=(16, 8))
+        ),
+        rows=2,
+        needs_matches=False,
+    ),
     "softmax": _head("softmax"),
     "arcface": _head("arcface"),
     "cosface": _head("cosface"),
