@@ -43,6 +43,8 @@ def main() -> None:
     options = parse_options()
     metrics: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
+        if options.descriptors is None:
+            options.descriptors = str(described(options, Path(folder)))
         for part in (quality, attempt):
             metrics |= part(options, Path(folder) / part.__name__)
             show(metrics)
@@ -79,18 +81,39 @@ def show(metrics: dict[str, float]) -> None:
     print(flush=True)
 
 
+def described(options: argparse.Namespace, folder: Path) -> Path:
+    """Describes all photos that are trained on or measured, by one model."""
+    from jaxsim.cli.progress import progress_bar
+    from jaxsim.experiment.build import build_model
+    from jaxsim.experiment.embedding import embed_images
+    from jaxsim.experiment.indexing import fit_sample
+
+    parts = [
+        images_of(config_of(options, f"{SETTINGS}{more},stage=deepsim"), options)
+        for more in ("", f",{ATTEMPT}")
+    ]
+    records = {record.name: record for part in parts for record in part.records}
+    model = build_model(
+        parts[0].descriptor, fit_sample(parts[0].training), bars=progress_bar
+    )
+    path = folder / "descriptors.npz"
+    embed_images(path, list(records.values()), model=model, bars=progress_bar)
+    return path
+
+
 def quality(options: argparse.Namespace, out: Path) -> dict[str, float]:
     """Every stage, OASIS and a linear map, on seen and on unseen classes."""
     results, config = trained(options, SETTINGS, out)
     maps = stage_maps(results)
     metrics = {f"{name}/{kind}": v for (name, kind), v in maps.items()}
-    baselines = dict(linear_similarities(options, config, out))
+    images = images_of(config.deepsim, options)
+    baselines = dict(linear_similarities(images, quick=options.quick))
     last = results["deepsimh"].model
     exact = dataclasses.replace(
         last.similarity(), network=last.network.clone(dtype=np.float32)
     )
     for kind, similarity in {**baselines, "deepsimh_float32": exact}.items():
-        for name, value in judged(config, options, out, similarity).items():
+        for name, value in judged(images, similarity).items():
             metrics[f"{name}/{kind}"] = value
     for name in ("seen", "unseen"):
         metrics[f"{name}/deepsimh_gain"] = (
@@ -106,16 +129,25 @@ def quality(options: argparse.Namespace, out: Path) -> dict[str, float]:
 
 
 def attempt(options: argparse.Namespace, out: Path) -> dict[str, float]:
-    """What helps with classes that training has not seen."""
-    results, _ = trained(options, f"{SETTINGS},{ATTEMPT}", out)
-    maps = stage_maps(results)
-    return {f"unseen61/{kind}": v for (name, kind), v in maps.items() if name[0] == "u"}
+    """What helps with classes that training has not seen.
 
-
-def trained(options: argparse.Namespace, settings: str, out: Path):
+    The first stage, which sees no photos, is that of `quality`.
+    """
     from jaxsim.cli.progress import progress_bar
+    from jaxsim.experiment.train import train
+
+    start, metrics = out.parent / quality.__name__ / "deepcosine", {}
+    for stage in ("deepsim", "deepsimh"):
+        config = config_of(options, f"{SETTINGS},{ATTEMPT},stage={stage},start={start}")
+        start = out / stage
+        result = train(config, Path(options.data), start, bars=progress_bar)
+        for kind, found in (("cosine", result.before), (stage, result.after)):
+            metrics[f"unseen61/{kind}"] = found.metrics["unseen/map"]
+    return metrics
+
+
+def config_of(options: argparse.Namespace, settings: str):
     from jaxsim.experiment.config_file import load_config
-    from jaxsim.experiment.similarity_stages import train_stages
 
     words = [settings]
     if options.quick:
@@ -124,7 +156,17 @@ def trained(options: argparse.Namespace, settings: str, out: Path):
         words.append(f"descriptors={options.descriptors}")
     config = load_config(f"{CONFIG}:{','.join(words)}")
     if options.quick:
-        config.deepsimh.mining.candidates = 100
+        stage = getattr(config, "deepsimh", config)
+        if stage.mining is not None:
+            stage.mining.candidates = 100
+    return config
+
+
+def trained(options: argparse.Namespace, settings: str, out: Path):
+    from jaxsim.cli.progress import progress_bar
+    from jaxsim.experiment.similarity_stages import train_stages
+
+    config = config_of(options, settings)
     results = train_stages(
         config,
         Path(options.data),
@@ -144,14 +186,16 @@ def stage_maps(results) -> dict[tuple[str, str], float]:
     return maps
 
 
-def images_of(config, options, out: Path):
+def images_of(config, options: argparse.Namespace):
+    """The photos of one stage, with their descriptors."""
     from jaxsim.core.progress import no_bars
     from jaxsim.experiment.similarity_run import described_images
 
-    return described_images(config.deepsim, Path(options.data), out, no_bars)
+    root = Path(options.data)
+    return described_images(config, root, root, no_bars)
 
 
-def linear_similarities(options, config, out: Path):
+def linear_similarities(images, *, quick: bool):
     """OASIS and a linear map, learned from the training descriptors."""
     import jax.numpy as jnp
 
@@ -160,10 +204,9 @@ def linear_similarities(options, config, out: Path):
     from jaxsim.rerank.similarity import BilinearSimilarity, MahalanobisSimilarity
     from jaxsim.training.oasis import oasis
 
-    images = images_of(config, options, out)
     vectors = images.of(images.training).vectors
     labels = [record.label for record in images.training]
-    count = QUICK_TRIPLETS if options.quick else TRIPLETS
+    count = QUICK_TRIPLETS if quick else TRIPLETS
     rows = RandomTriplets(labels, triplets=count)(0).reshape(-1, 3)
     matrix, _ = oasis(jnp.asarray(vectors), jnp.asarray(rows))
     yield "oasis", BilinearSimilarity(np.asarray(matrix))
@@ -172,14 +215,13 @@ def linear_similarities(options, config, out: Path):
     yield "mahalanobis", MahalanobisSimilarity(fit_learned(vectors, pairs, dim=dim))
 
 
-def judged(config, options, out: Path, similarity) -> dict[str, float]:
+def judged(images, similarity) -> dict[str, float]:
     """mAP of each set, everything re-scored."""
     from jaxsim.core.progress import no_bars
     from jaxsim.evaluation.protocols.same_label import SameLabel
     from jaxsim.experiment.evaluate import judge
     from jaxsim.experiment.reranking import StageName
 
-    images = images_of(config, options, out)
     return {
         data.name: judge(
             data,
