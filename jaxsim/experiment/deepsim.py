@@ -32,6 +32,7 @@ def stages_config(
     pairs: int,
     steps: tuple[int, int, int],
     deltas: tuple[float, float],
+    margin: float,
     rate: float,
     weight_decay: float,
     descriptors: str | None,
@@ -48,8 +49,9 @@ def stages_config(
       pairs: of a batch.
       steps: of each stage.
       deltas: Δ of the second and the third; the first learns the cosine.
+      margin: of the difficult pairs, see `HardPairMining`; 0 in the paper.
       rate: first learning rate of each stage; it falls to 0.
-      weight_decay: of the kernels.
+      weight_decay: of the kernels, from the second stage on.
       descriptors: a file that has the descriptors.
 
     Source: Garcia and Vogiatzis 2019, section 4, but for Adam in place of SGD at a
@@ -71,7 +73,7 @@ def stages_config(
             optimiser=fdl.Partial(adamw, weight_decay=weight_decay, decay_mask=kernels),
             learning_rate=fdl.Config(cosine, rate, steps=steps[number]),
             steps=steps[number],
-            mining=fdl.Partial(HardPairMining) if number == 2 else None,
+            mining=fdl.Partial(HardPairMining, margin=margin) if number == 2 else None,
             descriptors=descriptors,
             measure=fdl.Config(
                 RetrievalMeasure, data=measured, protocol=fdl.Config(SameLabel)

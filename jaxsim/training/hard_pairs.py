@@ -25,9 +25,10 @@ class HardPairMining:
     """Every few updates, draws candidates and keeps the pairs that are difficult.
 
     A pair is difficult if its score is worse than its cosine: below it though the pair
-    matches, or above it though it does not. Batches then take half of their pairs from
-    these, and the others at random. If no candidate is difficult, all are random until
-    the next search, and a warning says so.
+    matches, or above it though it does not. With a margin it must be better by that
+    much not to be difficult, so that there are more of them. Batches then take half of
+    their pairs from these, and the others at random. If no candidate is difficult, all
+    are random until the next search, and a warning says so.
 
     Attributes:
       data: all pairs.
@@ -36,6 +37,7 @@ class HardPairMining:
       labels: of each image; None for none.
       candidates: pairs that are looked at, half of which match.
       refresh: updates after which is looked again.
+      margin: >= 0, by which a score must be better than the cosine.
       seed: of all draws.
 
     Raises:
@@ -50,13 +52,15 @@ class HardPairMining:
     labels: list[str | None]
     candidates: int = 20000
     refresh: int = 500
+    margin: float = 0.0
     seed: int = 0
 
     def __post_init__(self):
-        if self.candidates < 1 or self.refresh < 1:
+        if self.candidates < 1 or self.refresh < 1 or not self.margin >= 0:
             raise InputError(
-                f"candidates={self.candidates} and refresh={self.refresh}: both must "
-                "be at least 1"
+                f"candidates={self.candidates}, refresh={self.refresh} and "
+                f"margin={self.margin}: the first two must be at least 1, the margin "
+                "at least 0"
             )
 
     @cached_property
@@ -80,8 +84,9 @@ class HardPairMining:
         rows = self._candidates(step).reshape(-1, 2)
         first, second = (self.data.vectors[rows[:, side]] for side in (0, 1))
         cosines = np.einsum("pd,pd->p", first, second)
-        scores = self.score(state, rows)
-        hard = np.where(self.data.matching(rows), scores < cosines, scores > cosines)
+        above = self.score(state, rows) - cosines
+        matching = self.data.matching(rows)
+        hard = np.where(matching, above < self.margin, above > -self.margin)
         if not hard.any():
             _log.warning(
                 "step %d: none of %d pairs is scored worse than by the cosine; going "

@@ -43,12 +43,13 @@ def shifted(rows):
     return cosines(rows) + SHIFTS[rows[:, 0], rows[:, 1]]
 
 
-def test_difficult_pairs_are_scored_worse_than_by_the_cosine():
-    found = mining(shifted).mine(STATE, 5)
+@pytest.mark.parametrize("margin", [0.0, 0.3])
+def test_difficult_pairs_are_scored_worse_than_by_the_cosine(margin):
+    found = mining(shifted, margin=margin).mine(STATE, 5)
     rows, hard = np.asarray(found["pairs"]), np.asarray(found["hard"])
     for (first, second), difficult in zip(rows.tolist(), hard, strict=True):
         shift, match = SHIFTS[first, second], LABELS[first] == LABELS[second]
-        assert difficult == (shift < 0 if match else shift > 0)
+        assert difficult == (shift < margin if match else shift > -margin)
     assert 10 < hard.sum() < 50
 
 
@@ -92,6 +93,6 @@ def test_without_difficult_pairs_training_goes_on_with_random_ones_and_says_so(c
 
 
 def test_options_out_of_range():
-    for options in ({"candidates": 0}, {"refresh": 0}):
-        with pytest.raises(InputError, match="must be at least 1"):
+    for options in ({"candidates": 0}, {"refresh": 0}, {"margin": -0.1}):
+        with pytest.raises(InputError, match="must be at least 1, the margin"):
             mining(shifted, **options)
