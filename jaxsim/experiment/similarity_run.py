@@ -397,7 +397,7 @@ def described_images(
 
 
 def _require_same(start, network) -> None:
-    for name in ("dim", "widths", "symmetric"):
+    for name in ("dim", "widths"):
         old, new = getattr(start, name), getattr(network, name)
         if old != new:
             raise InputError(
