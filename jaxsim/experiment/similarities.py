@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import fiddle as fdl
-from flax.traverse_util import flatten_dict
+import jax
+import numpy as np
 
 from jaxsim.core.errors import IndexFormatError, InputError
 from jaxsim.experiment.construct import construct
@@ -90,10 +91,7 @@ def put_similarity(params: dict, model: SimilarityModel) -> None:
             "ImagePairObjective, or leave it away"
         )
     trained = model.variables["params"]
-    old, new = (
-        {path: leaf.shape for path, leaf in flatten_dict(tree, sep="/").items()}
-        for tree in (params[SIMILARITY], trained)
-    )
+    old, new = (jax.tree.map(np.shape, tree) for tree in (params[SIMILARITY], trained))
     if old != new:
         raise InputError(
             f"the trained similarity has layers {new}, and that of the config {old}. "

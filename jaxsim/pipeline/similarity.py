@@ -3,9 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import jax
 import numpy as np
 from flax.traverse_util import flatten_dict
 
@@ -31,7 +29,7 @@ class SimilarityModel:
     """
 
     network: SimilarityNetwork
-    variables: dict[str, Any]
+    variables: dict
     described_by: str
     config: str = "{}"
 
@@ -57,8 +55,8 @@ class SimilarityModel:
 
     def save(self, folder: Path) -> None:
         """Writes the parameters and the config into `folder`, config last."""
-        arrays = jax.tree.map(np.asarray, self.variables)
-        flat: dict[str, np.ndarray] = dict(flatten_dict(arrays, sep="/"))
+        layers = flatten_dict(self.variables, sep="/")
+        flat = {name: np.asarray(array) for name, array in layers.items()}
         with atomic_write(folder / PARAMETERS_FILE) as file:
             np.savez(file, allow_pickle=False, **flat)
         about = {"network": json.loads(self.config), "described_by": self.described_by}
