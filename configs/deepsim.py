@@ -9,7 +9,8 @@ Hardware: 2 cores of an AMD EPYC (AVX-512), float32
 Time:     TODO
 Expect:   TODO
 Note:     layers of 512 instead of the paper's 4096, which two cores would train for
-          days: widths=(4096,4096)
+          days (widths=(4096,4096)); the mean of both orders of a pair, where the paper
+          has one (symmetric=False); Adam instead of SGD
 """
 
 from typing import Literal
@@ -30,10 +31,10 @@ def get_config(
     start: str | None = None,
     descriptors: str | None = None,
     widths: tuple[int, ...] = (512, 512),
-    symmetric: bool = False,
+    symmetric: bool = True,
     dim: int = 512,
     size_px: int = 480,
-    pairs: int = 256,
+    pairs: int = 128,
     steps: tuple[int, int, int] = (4000, 1500, 2000),
     deltas: tuple[float, float] = (0.2, 0.8),
     margin: float = 0.0,

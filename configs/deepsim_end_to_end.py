@@ -30,7 +30,7 @@ def get_config(
     collection: Literal["labelled", "grocery"] = "labelled",
     start: str | None = None,
     widths: tuple[int, ...] = (512, 512),
-    symmetric: bool = False,
+    symmetric: bool = True,
     dim: int = 512,
     size_px: int = 480,
     pairs: int = 8,
