@@ -24,19 +24,21 @@ class ModelSpec:
         .npz).
       scales: multiples of the preprocessing size at which each image is described;
         the descriptors are summed and normalised.
-      whitening: how a whitening of whole descriptors is fitted: by "pca", or "learned"
-        from images of equal label. Region whitening is always fitted by PCA.
+      whitening: where a whitening of whole descriptors comes from: fitted by "pca", or
+        "learned" from images of equal label, or "imported" with the weights. Region
+        whitening is always fitted by PCA.
 
     Raises:
-      InputError: scales are empty or not positive; or descriptors that are no unit
-        vectors are to be whitened, or combined over scales.
+      InputError: scales are empty or not positive; descriptors that are no unit vectors
+        are to be whitened, or combined over scales; or "packaged" weights are to hold a
+        whitening.
     """
 
     network: Descriptor | ImageClassifier
     preprocessing: Preprocessing
     weights: str = PACKAGED
     scales: tuple[float, ...] = (1.0,)
-    whitening: Literal["pca", "learned"] = "pca"
+    whitening: Literal["pca", "learned", "imported"] = "pca"
 
     def __post_init__(self):
         if not self.scales or min(self.scales) <= 0:
@@ -48,3 +50,17 @@ class ModelSpec:
                 "unit=False keeps the lengths of descriptors, which several scales or "
                 "whitening would not. Use one scale and no whitening, or unit=True"
             )
+        if self.whitening == "imported" and self.weights in (PACKAGED, RANDOM):
+            raise InputError(
+                f"weights={self.weights} hold no whitening; name a file of cirtorch or "
+                "dirtorch that does (weights=PATH.pth), or use whiten=pca"
+            )
+
+    @property
+    def fits_whitening(self) -> bool:
+        """Whether the model must see images before it can be used."""
+        pooling = getattr(self.network, "pooling", None)
+        whole = getattr(self.network, "whiten_dim", None) is not None
+        return getattr(pooling, "whiten_dim", None) is not None or (
+            whole and self.whitening != "imported"
+        )

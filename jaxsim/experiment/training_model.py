@@ -52,18 +52,18 @@ def trainable_variables(
         )
         return jax.jit(spec.network.init)(jax.random.key(seed), images)
     file = pretrained_file(spec.network.backbone, spec.weights)
-    variables = load_pretrained(spec.network, file)
-    layers = whitening_layers(spec.network)
-    if not layers:
+    whole = spec.whitening == "imported"
+    variables = load_pretrained(spec.network, file, whole=whole)
+    if not spec.fits_whitening:
         return variables
     fitted = build_model(config, records, bars=bars).variables["params"]
     params = copy.copy(variables["params"])
-    for path in layers:
+    for path in _whitening_layers(spec.network):
         _put(params, path, _get(fitted, path))
     return {**variables, "params": params}
 
 
-def whitening_layers(network: Descriptor | ImageClassifier) -> list[tuple[str, ...]]:
+def _whitening_layers(network: Descriptor | ImageClassifier) -> list[tuple[str, ...]]:
     """Returns the paths of the layers that are fitted before use."""
     paths = []
     if not isinstance(network, Descriptor):

@@ -19,6 +19,8 @@ class Descriptor(nn.Module):
       std: per channel, divides pixels, in 0..255 units.
       stage: the stage to pool; None takes the backbone's last.
       whiten_dim: size of the whitened descriptor; None does not whiten.
+      unit_before_whitening: scale descriptors to length 1 before they are whitened, as
+        all but dirtorch's networks do.
       unit: scale descriptors to length 1. Without it they are compared by distance,
         and cannot be whitened or searched by cosine.
     """
@@ -29,6 +31,7 @@ class Descriptor(nn.Module):
     std: tuple[float, float, float]
     stage: str | None = None
     whiten_dim: int | None = None
+    unit_before_whitening: bool = True
     unit: bool = True
 
     def setup(self):
@@ -94,7 +97,8 @@ class Descriptor(nn.Module):
         vectors = self.unscaled(images, valid, train=train)
         if not self.unit:
             return vectors
-        vectors = l2_normalise(vectors)
-        if self.whiten is not None:
-            vectors = l2_normalise(self.whiten(vectors))
-        return vectors
+        if self.whiten is None:
+            return l2_normalise(vectors)
+        if self.unit_before_whitening:
+            vectors = l2_normalise(vectors)
+        return l2_normalise(self.whiten(vectors))

@@ -41,7 +41,7 @@ def name_tables(backbone: nn.Module) -> dict[str, NameTable]:
             )
 
 
-def load_pretrained(network: nn.Module, path: Path) -> dict:
+def load_pretrained(network: nn.Module, path: Path, *, whole: bool = False) -> dict:
     """Returns a network's variables with the values of a weight file.
 
     Backbone and classifier must be in the file. Other parts (a GeM exponent, a
@@ -51,6 +51,7 @@ def load_pretrained(network: nn.Module, path: Path) -> dict:
       network: a descriptor or classifier around a field `backbone`.
       path: a .pth, .safetensors or .npz file of a known naming; or parameters.npz of a
         trained model, whose backbone is taken.
+      whole: the other parts must be in the file, too.
 
     Raises:
       WeightsError: the file cannot be read, or does not fit.
@@ -59,6 +60,11 @@ def load_pretrained(network: nn.Module, path: Path) -> dict:
     template = jax.eval_shape(network.init, jax.random.key(0), images)
     state_dict = read_state_dict(path)
     if all(name.startswith(f"{PARAMS}/") for name in state_dict):
+        if whole:
+            raise WeightsError(
+                f"only the backbone of '{path}' can be taken. Use the trained model "
+                "itself (--model RUN/model), or fit a whitening (whiten=pca)"
+            )
         return _with_trained_backbone(network, template, state_dict, path)
     tables = name_tables(network.backbone)
     naming = choose_table(state_dict, tables, source=str(path))
@@ -69,7 +75,7 @@ def load_pretrained(network: nn.Module, path: Path) -> dict:
     imported = {
         leaf_path: leaf
         for leaf_path, leaf in leaves.items()
-        if leaf_path[1] in REQUIRED or leaf_path in in_file
+        if whole or leaf_path[1] in REQUIRED or leaf_path in in_file
     }
     values = flatten_dict(
         import_weights(state_dict, table, unflatten_dict(imported), source=str(path))
