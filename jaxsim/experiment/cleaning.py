@@ -195,7 +195,7 @@ def judged(
         elif cleaning.unmatched == "keep" and not matched:
             kept.append(KeptImage(row, record, size, None))
         else:
-            dropped.append(DroppedImage(record, _why(label, graph, i, cleaning)))
+            dropped.append(DroppedImage(record, _why(graph, i, cleaning)))
     return CleanedLabel(
         name=label,
         matched=matched,
@@ -211,15 +211,15 @@ def _box(edges: Float64[np.ndarray, " 4"]) -> Box | None:
     return None if min(y1 - y0, x1 - x0) < MIN_SIDE_PX else (y0, x0, y1, x1)
 
 
-def _why(label: str, graph: LabelGraph, i: int, cleaning: Cleaning) -> str:
+def _why(graph: LabelGraph, i: int, cleaning: Cleaning) -> str:
     if len(graph.kept) == 1:
-        return f"the only usable image of '{label}'"
+        return "the only usable image of its label"
     if graph.group_size[i] > 1:
         return (
             f"one of {graph.group_size[i]} that agree, but not with the "
-            f"{graph.kept.sum()} that are kept of '{label}'"
+            f"{graph.kept.sum()} that are kept"
         )
     return (
-        f"agrees with no other image of '{label}': at most {graph.most_inliers[i]} "
+        f"agrees with no other image of its label: at most {graph.most_inliers[i]} "
         f"inliers, {cleaning.min_inliers} are needed"
     )
