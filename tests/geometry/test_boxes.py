@@ -148,7 +148,9 @@ def test_a_thing_seen_in_part_gets_the_box_that_most_agree_on():
     count = 10
     pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
     whole, corner = [100.0, 100, 300, 300], [100.0, 100, 160, 160]
-    boxes = [[corner, corner] if count - 1 in pair else [whole, whole] for pair in pairs]
+    boxes = [
+        [corner, corner] if count - 1 in pair else [whole, whole] for pair in pairs
+    ]
     found = diffused_boxes(
         np.array(pairs),
         np.array(boxes),
