@@ -2,8 +2,9 @@
 
 Each label holds a pair of Stanford Mobile Visual Search (a phone photo and its
 reference), three photos of Grocery Store and three of ImageNet, drawn with a fixed
-seed. A pair is kept if both its photos are. There is no peer: the paper's tool was
-never published.
+seed. A pair is kept if both its photos are. The sets called `alike` are harder: their
+six intruders are references of other pairs, book covers among book covers. There is no
+peer: the paper's tool was never published.
 
 The threshold of 10 px and the rule to count inliers at different places only were
 chosen on every second pair, from the first; the 20 inliers are older than the
@@ -28,7 +29,7 @@ import numpy as np
 
 from jaxsim.core.memory import restart_with_huge_pages
 
-SETS = ("book_covers", "landmarks")
+SETS = ("book_covers", "landmarks", "book_covers_alike", "landmarks_alike")
 OF_GROCERY = OF_IMAGENET = 3
 LENIENT = 12
 SEED = 0
@@ -120,14 +121,21 @@ def make_labels(data: Path, name: str, root: Path) -> None:
         grocery = [data / "grocery" / row["path"] for row in csv.DictReader(file)]
     imagenet = sorted((data / "imagenet_sample" / "images").glob("*.jpg"))
     rng = np.random.default_rng(SEED)
-    for query in sorted((data / "smvs" / name / "query").glob("*.jpg")):
+    pairs = data / "smvs" / name.removesuffix("_alike")
+    references = sorted((pairs / "reference").glob("*.jpg"))
+    for query in sorted((pairs / "query").glob("*.jpg")):
         folder = root / query.stem
         folder.mkdir(parents=True)
-        reference = data / "smvs" / name / "reference" / query.name
-        chosen = [
-            *(grocery[i] for i in rng.choice(len(grocery), OF_GROCERY, False)),
-            *(imagenet[i] for i in rng.choice(len(imagenet), OF_IMAGENET, False)),
-        ]
+        reference = pairs / "reference" / query.name
+        if name.endswith("_alike"):
+            others = [path for path in references if path != reference]
+            drawn = rng.choice(len(others), OF_GROCERY + OF_IMAGENET, False)
+            chosen = [others[i] for i in drawn]
+        else:
+            chosen = [
+                *(grocery[i] for i in rng.choice(len(grocery), OF_GROCERY, False)),
+                *(imagenet[i] for i in rng.choice(len(imagenet), OF_IMAGENET, False)),
+            ]
         (folder / "query.jpg").symlink_to(query.resolve())
         (folder / "reference.jpg").symlink_to(reference.resolve())
         for i, path in enumerate(chosen):

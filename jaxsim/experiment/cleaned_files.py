@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jaxsim.core.errors import InputError
-from jaxsim.core.files import atomic_write
+from jaxsim.core.files import atomic_write, check_target
 from jaxsim.data.csv_manifest import manifest_path, write_csv_manifest
 from jaxsim.data.images import file_suffix
 from jaxsim.data.records import Record
@@ -33,8 +33,10 @@ def check_manifest(manifest: Path, source: Path, records: Sequence[Record]) -> N
       records: the images.
 
     Raises:
-      InputError: it is the source, or cannot name one of the images.
+      InputError: it is the source, cannot name one of the images, or the list of what
+        is dropped cannot be written.
     """
+    check_target(dropped_path(manifest))
     targets = {os.path.realpath(manifest), os.path.realpath(dropped_path(manifest))}
     if os.path.realpath(source.expanduser()) in targets:
         raise InputError(

@@ -276,3 +276,11 @@ def test_a_target_that_cannot_be_written_stops_before_work(
     with pytest.raises(SystemExit) as stop:
         jaxsim("data", "clean", collection, "--out", target.format(things=collection))
     assert stop.value.code == 2 and message in capfd.readouterr().err
+
+
+def test_the_list_of_reasons_is_checked_before_work_too(collection, jaxsim):
+    (collection / "clean.dropped.csv").mkdir()
+    words = collection, "--out", collection / "clean.csv"
+    code, _, errors = jaxsim("data", "clean", *words)
+    assert code == 2 and "clean.dropped.csv' is a folder" in errors
+    assert "read:" not in errors
