@@ -15,6 +15,7 @@ from jaxsim.core.environment import cache_folder
 from jaxsim.core.errors import InputError
 from jaxsim.core.files import content_hash
 from jaxsim.core.progress import Bars, no_bars
+from jaxsim.data.csv_manifest import is_text
 from jaxsim.data.datasets.labelled import open_labelled
 from jaxsim.data.images import RejectedImage
 from jaxsim.data.inspection import UsableImage, inspect_images
@@ -35,13 +36,13 @@ from jaxsim.pipeline.local_features import RecordFeatures
 from jaxsim.pipeline.verified_pairs import FORMAT, VerifiedPairs
 
 _SIZE_PX = 224
-_SETTINGS = Cleaning()
+_USUAL = Cleaning()
 
 
 def clean_data(
     source: Path,
     *,
-    cleaning: Cleaning = _SETTINGS,
+    cleaning: Cleaning = _USUAL,
     label_column: str | None = None,
     check: Callable[[Sequence[Record]], None] = lambda records: None,
     cache: Path | None = None,
@@ -137,10 +138,13 @@ def _inspect(
         inspected = inspect_images([records[row] for row in rows], progress=progress)
     usable, unusable = {}, {}
     for row, image in zip(rows, inspected, strict=True):
-        if isinstance(image, UsableImage):
-            usable[row] = image
-        else:
+        record = records[row]
+        if not isinstance(image, UsableImage):
             unusable[row] = image.reason
+        elif not is_text(record.name, record.label, record.split):
+            unusable[row] = "no list can name it: its name or label is not UTF-8"
+        else:
+            usable[row] = image
     return usable, unusable
 
 

@@ -1,7 +1,7 @@
 """Pairs of images that were verified, on disk, so that none is verified twice."""
 
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -67,7 +67,7 @@ def _match(found: Agreement, first: LocalFeatures, second: LocalFeatures) -> Mat
 
 
 @dataclass(frozen=True)
-class VerifiedPairs(Mapping[Names, Match]):
+class VerifiedPairs:
     """Verified pairs by the contents of the two images.
 
     Attributes:
@@ -82,18 +82,6 @@ class VerifiedPairs(Mapping[Names, Match]):
     def open(cls, path: Path) -> "VerifiedPairs":
         """Returns the pairs that a file keeps; none if it is absent or damaged."""
         return cls(path, _read(path))
-
-    def __getitem__(self, names: Names) -> Match:
-        """Returns what is known of a pair."""
-        return self.known[names]
-
-    def __iter__(self) -> Iterator[Names]:
-        """Goes through the pairs."""
-        return iter(self.known)
-
-    def __len__(self) -> int:
-        """Returns the number of pairs."""
-        return len(self.known)
 
     def save(self) -> None:
         """Writes all that is known.

@@ -60,6 +60,7 @@ def cleaned(jaxsim, *words):
 def test_a_folder(collection, jaxsim, tmp_path):
     view("coffee").save(collection / "no label.jpg")
     (collection / "astronaut/cut.jpg").write_bytes(b"\xff\xd8")
+    view("astronaut").save(collection / "astronaut/b\udcff.jpg")
     (collection / "astronaut/gone.jpg").symlink_to(collection / "nowhere.jpg")
     manifest = collection / "clean.csv"
     page, numbers = tmp_path / "page.html", tmp_path / "numbers.json"
@@ -75,17 +76,18 @@ def test_a_folder(collection, jaxsim, tmp_path):
         assert 0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width
         assert (y1 - y0) * (x1 - x0) > 0.2 * height * width
     why = reasons(manifest)
-    assert len(why) == 8
+    assert len(why) == 9
+    assert "is not UTF-8" in why["astronaut/b\\udcff.jpg"]
     assert why["no label.jpg"] == "no label"
     assert why["lonely/rocket.jpg"] == "the only usable image of its label"
     assert "20 are needed" in why["astronaut/coffee.jpg"]
     assert "20 are needed" in why["mixed/coffee.jpg"]
     assert why["astronaut/gone.jpg"] == "link that leads nowhere"
     assert "astronaut/cut.jpg" in why
-    assert output.startswith("3 images kept, 8 dropped, 3 labels\n")
+    assert output.startswith("3 images kept, 9 dropped, 3 labels\n")
     assert "labels in which no two images agree: 2\n  lonely\n  mixed\n" in output
     found = json.loads(numbers.read_text())
-    assert (found["kept"], found["dropped"]) == (3, 8)
+    assert (found["kept"], found["dropped"]) == (3, 9)
     assert [label["kept"] for label in found["labels"]] == [3, 0, 0]
     assert page.read_text().count("<rect") == 3
 

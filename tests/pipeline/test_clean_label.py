@@ -106,7 +106,7 @@ def test_verification_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         # In the third group of three pairs.
         run(tmp_path / "pairs.npz", 14)
-    assert len(VerifiedPairs.open(tmp_path / "pairs.npz")) == 6
+    assert len(VerifiedPairs.open(tmp_path / "pairs.npz").known) == 6
     matches = run(tmp_path / "pairs.npz", 8)
     assert len(asked) == 8  # of the four pairs that were left
     for again, first in zip(matches, at_once, strict=True):
