@@ -1,12 +1,14 @@
 """What describes images, as a config says it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.preprocess import Preprocessing
 from jaxsim.nn.classifier import ImageClassifier
 from jaxsim.nn.descriptor import Descriptor
+from jaxsim.nn.pooling import Rmac
 
 PACKAGED = "packaged"
 RANDOM = "random"
@@ -20,8 +22,8 @@ class ModelSpec:
       network: a descriptor, or a classifier to check weights with.
       preprocessing: how images become its input.
       weights: "packaged" for the ImageNet weights of an installed package, "random"
-        for training from nothing, or a file of another library (.pth, .safetensors,
-        .npz).
+        for training from nothing, a file of another library (.pth, .safetensors,
+        .npz), or the folder of a whole model that was trained before.
       scales: multiples of the preprocessing size at which each image is described;
         the descriptors are summed and normalised.
       whitening: where a whitening of whole descriptors comes from: fitted by "pca", or
@@ -30,8 +32,8 @@ class ModelSpec:
 
     Raises:
       InputError: scales are empty or not positive; descriptors that are no unit vectors
-        are to be whitened, or combined over scales; or "packaged" weights are to hold a
-        whitening.
+        are to be whitened, or combined over scales; "packaged" weights are to hold a
+        whitening; or more regions are to be proposed than there are anchors.
     """
 
     network: Descriptor | ImageClassifier
@@ -55,12 +57,34 @@ class ModelSpec:
                 f"weights={self.weights} hold no whitening; name a file of cirtorch or "
                 "dirtorch that does (weights=PATH.pth), or use whiten=pca"
             )
+        self._check_proposals()
 
     @property
     def fits_whitening(self) -> bool:
         """Whether the model must see images before it can be used."""
+        named = self.weights not in (PACKAGED, RANDOM)
+        if named and Path(self.weights).expanduser().is_dir():
+            return False  # The layers of a trained model have been fitted before.
         pooling = getattr(self.network, "pooling", None)
         whole = getattr(self.network, "whiten_dim", None) is not None
         return getattr(pooling, "whiten_dim", None) is not None or (
             whole and self.whitening != "imported"
         )
+
+    def _check_proposals(self) -> None:
+        """Raises InputError if a square image has too few anchors."""
+        pooling = getattr(self.network, "pooling", None)
+        proposals = pooling.proposals if isinstance(pooling, Rmac) else None
+        if proposals is None:
+            return
+        backbone = self.network.backbone
+        stage = getattr(self.network, "stage", None) or backbone.last_stage
+        cells = max(self.preprocessing.size_px // backbone.stage_strides[stage], 1)
+        anchors = proposals.anchors_of(cells, cells)
+        if proposals.count > anchors:
+            raise InputError(
+                f"{proposals.count} regions cannot be proposed: an image of "
+                f"{self.preprocessing.size_px} px has a map of {cells}x{cells} cells "
+                f"and {anchors} anchors. Propose fewer, or set a larger size_px, or "
+                "more scales and ratios"
+            )

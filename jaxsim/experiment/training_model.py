@@ -33,7 +33,8 @@ def trainable_variables(
 ) -> dict:
     """Returns the first variables of the network, batch norm not folded.
 
-    Whitening layers are fitted on the images, as for a model that is not trained.
+    Whitening layers are fitted on the images, as for a model that is not trained,
+    unless a whole model is gone on from.
 
     Args:
       config: of the model.
@@ -121,6 +122,7 @@ def example_batch(size_px: int) -> dict[str, jax.Array]:
         "images": jnp.zeros((rows, size_px, size_px, 3), jnp.uint8),
         "valid": jnp.full((rows, 2), size_px, jnp.int32),
         "labels": jnp.zeros(rows, jnp.int32),
+        "boxes": jnp.tile(jnp.array([0.0, 0.0, size_px, size_px]), (rows, 1)),
     }
 
 
