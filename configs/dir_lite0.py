@@ -33,6 +33,7 @@ def get_config(
     dim: int = 512,
     triplets: int = 20,
     rate: float = 1e-4,
+    proposals: int = 0,
 ) -> fdl.Config[TrainingExperiment]:
     """Returns the experiment; Adam, because a few hundred updates must be enough."""
     config = training_config(
@@ -46,6 +47,7 @@ def get_config(
         micro_batch=None,
         rate=rate,
         steps=steps,
+        proposals=proposals,
     )
     config.optimiser = fdl.Partial(adam)
     config.data = fdl.Partial(grocery.train, split=None)
