@@ -48,6 +48,7 @@ def get_config(
         dim=dim,
         triplets=triplets,
         pool_size=5000,
+        hardest=25,
         refresh=64,
         micro_batch=micro_batch,
         rate=1e-3,

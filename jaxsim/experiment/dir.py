@@ -19,7 +19,6 @@ from jaxsim.training.schedules import cosine
 
 MARGIN = 0.1
 LEVELS = 2
-HARDEST = 25
 PROPOSALS = "network/pooling/proposals/*"
 
 
@@ -63,6 +62,7 @@ def training_config(
     dim: int,
     triplets: int,
     pool_size: int,
+    hardest: int,
     refresh: int,
     micro_batch: int | None,
     rate: float,
@@ -81,6 +81,7 @@ def training_config(
       dim: of the descriptor.
       triplets: of each update.
       pool_size: images among which hard triplets are looked for.
+      hardest: triplets of each of these images that are drawn from.
       refresh: updates after which a new pool is drawn.
       micro_batch: images whose gradients are computed at a time; None takes all.
       rate: the first learning rate.
@@ -123,7 +124,7 @@ def training_config(
         mining=fdl.Partial(
             PoolMining,
             pool_size=pool_size,
-            hardest=HARDEST,
+            hardest=hardest,
             refresh=refresh,
             margin=MARGIN,
         ),
