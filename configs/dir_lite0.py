@@ -33,6 +33,7 @@ def get_config(
     dim: int = 512,
     triplets: int = 20,
     rate: float = 1e-4,
+    proposals: int = 0,
 ) -> fdl.Config[TrainingExperiment]:
     """Returns the experiment; Adam, because a few hundred updates must be enough."""
     config = training_config(
@@ -41,13 +42,17 @@ def get_config(
         size_px=size_px,
         dim=dim,
         triplets=triplets,
-        pool_size=3000,
-        refresh=40,
+        # As in the paper, 8 images of a label; of all, the hardest would be outliers.
+        pool_size=350,
+        hardest=500,
+        refresh=20,
         micro_batch=None,
         rate=rate,
         steps=steps,
+        proposals=proposals,
     )
     config.optimiser = fdl.Partial(adam)
+    config.average_decay = 0.98
     config.data = fdl.Partial(grocery.train, split=None)
     config.measure.data = fdl.Partial(grocery.unseen)
     config.measure.main = "unseen/map@r"

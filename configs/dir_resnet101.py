@@ -37,6 +37,7 @@ def get_config(
     dim: int = 2048,
     triplets: int = 64,
     micro_batch: int = 8,
+    proposals: int = 0,
     label_column: str | None = None,
 ) -> fdl.Config[TrainingExperiment]:
     """Returns the experiment; memory is that of `micro_batch` images."""
@@ -47,10 +48,12 @@ def get_config(
         dim=dim,
         triplets=triplets,
         pool_size=5000,
+        hardest=25,
         refresh=64,
         micro_batch=micro_batch,
         rate=1e-3,
         steps=steps,
+        proposals=proposals,
     )
     config.optimiser = fdl.Partial(sgd, nesterov=False, weight_decay=5e-5)
     config.learning_rate = fdl.Config(step_decay, 1e-3, every=steps // 2)

@@ -7,6 +7,8 @@ Time:     not measured
 Expect:   not measured
 """
 
+from typing import Literal
+
 import fiddle as fdl
 
 from jaxsim.data.datasets import holidays
@@ -25,13 +27,25 @@ def get_config(
     backbone: BackboneName = "lite0",
     pooling: PoolingName = "rmac",
     weights: str = PACKAGED,
+    whiten: Literal["none", "cirtorch", "dirtorch"] = "none",
+    dim: int = 2048,
     size_px: int = 1024,
+    scales: tuple[float, ...] = (1.0,),
 ) -> fdl.Config[RetrievalExperiment]:
-    """Returns the experiment; `upright` says that the photos were turned by hand."""
+    """Returns the experiment; `upright` says that the photos were turned by hand.
+
+    `whiten` takes the whitening of `dim` numbers that the file of `weights` holds.
+    """
     return fdl.Config(
         RetrievalExperiment,
         model=descriptor_config(
-            backbone=backbone, pooling=pooling, weights=weights, size_px=size_px
+            backbone=backbone,
+            pooling=pooling,
+            weights=weights,
+            whiten=whiten,
+            dim=dim,
+            size_px=size_px,
+            scales=scales,
         ),
         data=fdl.Partial(holidays.load, upright=upright),
         protocol=fdl.Config(Holidays),

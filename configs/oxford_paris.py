@@ -8,6 +8,8 @@ Time:     not measured
 Expect:   not measured
 """
 
+from typing import Literal
+
 import fiddle as fdl
 
 from jaxsim.data.datasets import oxford_paris
@@ -29,14 +31,26 @@ def get_config(
     backbone: BackboneName = "lite0",
     pooling: PoolingName = "rmac",
     weights: str = PACKAGED,
+    whiten: Literal["none", "cirtorch", "dirtorch"] = "none",
+    dim: int = 2048,
     size_px: int = 1024,
+    scales: tuple[float, ...] = (1.0,),
 ) -> fdl.Config[RetrievalExperiment]:
-    """Returns the experiment; queries are cropped to their boxes."""
+    """Returns the experiment; queries are cropped to their boxes.
+
+    `whiten` takes the whitening of `dim` numbers that the file of `weights` holds.
+    """
     load = oxford_paris.load_revisited if revisited else oxford_paris.load_original
     return fdl.Config(
         RetrievalExperiment,
         model=descriptor_config(
-            backbone=backbone, pooling=pooling, weights=weights, size_px=size_px
+            backbone=backbone,
+            pooling=pooling,
+            weights=weights,
+            whiten=whiten,
+            dim=dim,
+            size_px=size_px,
+            scales=scales,
         ),
         data=fdl.Partial(load, ground_truth=fdl.Config(read_ground_truth, truth)),
         protocol=fdl.Config(Revisited if revisited else OxfordParis),

@@ -2,13 +2,17 @@
 
 examples:
   jaxsim data check ~/LabelledPhotos
-  jaxsim data check --help
+  jaxsim data clean ~/Landmarks --out ~/Landmarks/clean.csv
+  jaxsim data clean --help
 """
 
 import argparse
 import importlib
 
-_ACTIONS = {"check": "find what would harm training or measuring"}
+_ACTIONS = {
+    "check": "find what would harm training or measuring",
+    "clean": "keep the photos of each label that show one thing",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

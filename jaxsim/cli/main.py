@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _use_all_cores()
     try:
         options.run(options)
+        sys.stdout.flush()
     except JaxsimError as error:
         print(f"jaxsim {options.command}: {error}", file=sys.stderr)
         return 2
@@ -71,8 +72,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader of a pipe, such as `head`, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
+    except OSError as error:
+        # What no part of jaxsim expects: no permission, a full disk behind a pipe, ….
+        where = "" if error.filename is None else f" '{error.filename}'"
+        print(
+            f"jaxsim {options.command}: cannot read or write{where}: "
+            f"{error.strerror or error}",
+            file=sys.stderr,
+        )
+        _give_up_stdout()
+        return 2
     return 0
+
+
+def _give_up_stdout() -> None:
+    """Keeps Python from failing again when it writes what is left at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

@@ -36,8 +36,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="what describes the images: a trained model, the folder RUN/model of "
         "`jaxsim train --out RUN`; or option=value,option=value: backbone "
         "(lite0, lite1, lite2, resnet50, resnet101, vgg16), pooling (spoc, gem, mac, "
-        "rmac), whiten (none, regions, pca, learned), dim, size_px, scales (such as "
-        "(1.0,0.7)), weights (packaged, or a .pth, .safetensors or .npz file). "
+        "rmac), whiten (none, regions, pca, learned; cirtorch or dirtorch: by their "
+        "file of weights), dim, size_px, scales (such as (1.0,0.7)), weights "
+        "(packaged, or a .pth, .safetensors or .npz file). "
         "Default: lite0 with R-MAC at 480 px, whitened on the collection itself if "
         "that has at least 200 images",
     )

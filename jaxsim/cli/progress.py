@@ -26,7 +26,7 @@ def progress_bar(
       A function to call with the number of units just done.
     """
     if not sys.stderr.isatty():
-        lines = _Lines(what, total, unit)
+        lines = Lines(what, total, unit)
         yield lines.report
         lines.write()
         return
@@ -40,24 +40,34 @@ def progress_bar(
         yield report
 
 
-class _Lines:
-    """Counts, and writes a line from time to time."""
+class Lines:
+    """Counts, and writes a line from time to time.
 
-    def __init__(self, what: str, total: int | None, unit: str) -> None:
+    Args:
+      what: see `progress_bar`.
+      total: see there.
+      unit: see there.
+      done: how many units were done before.
+    """
+
+    def __init__(
+        self, what: str, total: int | None, unit: str, *, done: int = 0
+    ) -> None:
         self._what, self._total, self._unit = what, total, unit
-        self._done = 0
+        self._before = self._done = done
         self._started_s = self._written_s = time.monotonic()
 
-    def report(self, count: int) -> None:
+    def report(self, count: int, note: str = "") -> None:
+        """Counts some more; `note` ends the line if one is due."""
         self._done += count
         if time.monotonic() - self._written_s >= EVERY_S:
-            self.write()
+            self.write(note)
 
-    def write(self) -> None:
+    def write(self, note: str = "") -> None:
         """Writes "embed: 1200 of 5421 images, 83.2 images/s, 51 s left"."""
         self._written_s = time.monotonic()
         seconds = self._written_s - self._started_s
-        rate = self._done / max(seconds, 1e-3)
+        rate = (self._done - self._before) / max(seconds, 1e-3)
         total = "" if self._total is None else f" of {self._total}"
         line = f"{self._what}: {self._done}{total} {self._unit}, "
         left = (self._total or 0) - self._done
@@ -65,4 +75,4 @@ class _Lines:
             line += f"{rate:.1f} {self._unit}/s, {left / rate:.0f} s left"
         else:
             line += f"{seconds:.1f} s"
-        print(line, file=sys.stderr, flush=True)
+        print(line + note, file=sys.stderr, flush=True)

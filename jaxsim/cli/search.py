@@ -2,9 +2,10 @@
 
 Scores are cosine similarities: 1 is the same picture. Whitened descriptors, the default
 of 200 photos or more, put even similar pictures far below it; the scores of a
-compressed index are approximate. With --similarity they are those of a trained
-similarity, which may exceed 1. Results come as a table, as JSON, or as a page with
-pictures.
+compressed index are approximate. With --rerank they are those of its last stage;
+spatial adds 0.01 for every point that fits, and those of --similarity may exceed 1.
+Results come as a table, as JSON, or as a page with pictures. Queries that cannot be
+used are skipped, with reasons; if none is left, the exit code is 2.
 
 examples:
   jaxsim search photos.index query.jpg
@@ -48,6 +49,7 @@ def run(options: argparse.Namespace) -> None:
 
     from jaxsim.cli.output import printable, write_json
     from jaxsim.core.errors import InputError
+    from jaxsim.core.ranking import Ranking
     from jaxsim.data.sources import open_sources
     from jaxsim.experiment.indexing import FEATURES_FOLDER, open_engine
     from jaxsim.experiment.reranking import asked_stages, build_stages
@@ -71,15 +73,29 @@ def run(options: argparse.Namespace) -> None:
         similarity=similarity and similarity.similarity(),
     )
     ranking, rejects = engine.search(queries, options.k, stages)
-    for reject in [*unusable, *rejects]:
+    skipped = [*unusable, *rejects]
+    for reject in skipped:
         print(f"skipped {printable(reject.name)}: {reject.reason}", file=sys.stderr)
     if len(rejects) == len(queries):
         raise InputError("none of the queries can be used")
+    usable = sorted(set(range(len(queries))) - {reject.id for reject in rejects})
+    queries = [queries[row] for row in usable]
+    ranking = Ranking(ranking.ids[usable], ranking.scores[usable])
     answers = _answers(queries, ranking, engine.store.rows)
+    reranked = ",".join(map(str, names)) or None
     if options.json:
-        write_json(options.json, {"index": str(options.index), "queries": answers})
+        found = {
+            "index": str(options.index),
+            "rerank": reranked,
+            "queries": answers,
+            "skipped": [{"name": r.name, "reason": r.reason} for r in skipped],
+        }
+        write_json(options.json, found)
     if options.html:
-        _write_page(options.html, queries, ranking, engine)
+        facts = {"re-ranked by": reranked} if reranked else {}
+        if skipped:
+            facts["queries skipped"] = ", ".join(printable(r.name) for r in skipped)
+        _write_page(options.html, queries, ranking, engine, facts)
     if not options.json and not options.html:
         _print_tables(answers)
 
@@ -88,6 +104,7 @@ def _answers(queries, ranking, rows) -> list[dict]:
     return [
         {
             "query": query.name,
+            "path": str(query.content) if isinstance(query.content, Path) else None,
             "results": [
                 {
                     "rank": rank,
@@ -116,7 +133,7 @@ def _print_tables(answers: list[dict]) -> None:
         print(table(["rank", "score", "image"], rows), end="\n\n")
 
 
-def _write_page(path: str, queries, ranking, engine) -> None:
+def _write_page(path: str, queries, ranking, engine, facts: dict[str, str]) -> None:
     import sys
 
     from jaxsim.experiment.evaluate import describe_model
@@ -132,6 +149,7 @@ def _write_page(path: str, queries, ranking, engine) -> None:
             "index": str(engine.store.path),
             "images": str(len(engine.store)),
             "searched as": str(engine.store.kind),
+            **facts,
             **describe_model(engine.embedder.model),
         },
     )

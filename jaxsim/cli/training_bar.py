@@ -1,54 +1,57 @@
-"""The progress bar of a training run: steps, rate, loss, time left."""
+"""The progress of a training run: steps, rate, loss, time left."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from jaxsim.cli.progress import Lines
+
 
 @contextmanager
 def training_bar() -> Iterator[Callable[[Mapping], None]]:
-    """Shows a bar on standard error while the block runs.
+    """Shows on standard error how far training is while the block runs.
 
-    It appears with the first step, whose compilation would spoil the time left; until
-    then a line says what is going on.
+    A bar on a terminal, a line every 10 s elsewhere. Both begin with the first step,
+    whose compilation would spoil the time left; until then a line says what is going
+    on.
 
     Yields:
       A listener to the rows of the run.
     """
     from tqdm import tqdm
 
-    every_s = 0.5 if sys.stderr.isatty() else 10.0
     bar: tqdm | None = None
+    lines: Lines | None = None
     steps: int | None = None
 
     def listen(row: Mapping) -> None:
-        nonlocal bar, steps
+        nonlocal bar, lines, steps
         if "steps" in row:
             steps = row["steps"]
             print(f"{_line(row)}; compiling the first step", file=sys.stderr)
         elif "loss" not in row:
             tqdm.write(_line(row), file=sys.stderr)
-        elif bar is None:
-            bar = tqdm(
-                desc="train",
-                initial=row["step"],
-                total=steps,
-                unit=" steps",
-                mininterval=every_s,
-            )
+        elif bar is None and lines is None:
+            done = row["step"]
+            if sys.stderr.isatty():
+                bar = tqdm(desc="train", initial=done, total=steps, unit=" steps")
+            else:
+                lines = Lines("train", steps, "steps", done=done)
         else:
-            shown = {
-                "loss": f"{row['loss']:.4f}",
-                "images/s": f"{row['images_per_s']:.0f}",
-            }
-            bar.set_postfix(shown, refresh=False)
-            bar.update(row["step"] - bar.n)
+            note = f"loss {row['loss']:.4f}, {row['images_per_s']:.0f} images/s"
+            if bar is not None:
+                bar.set_postfix_str(note, refresh=False)
+                bar.update()
+            elif lines is not None:
+                lines.report(1, f", {note}")
 
     try:
         yield listen
     finally:
         if bar is not None:
             bar.close()
+        elif lines is not None:
+            lines.write()
 
 
 def _line(row: Mapping) -> str:

@@ -29,13 +29,13 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
       InputError: the disk is full or the folder cannot be written.
     """
     path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file() and not path.is_dir():
-        # A device or a pipe, such as /dev/null, cannot be replaced.
-        with open(path, "wb") as file:
-            yield file
-        return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            # A device or a pipe, such as /dev/null, cannot be replaced.
+            with open(path, "wb") as file:
+                yield file
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
             yield file
@@ -62,10 +62,19 @@ def check_target(path: str | os.PathLike[str]) -> None:
 
     Raises:
       InputError: it names a folder, or the folder it would be in is no folder or cannot
-        be written.
+        be written, or the name cannot be that of a file.
     """
     named = os.fspath(path)
-    target = Path(os.path.realpath(path))
+    try:
+        _check_target(named)
+    except OSError as error:
+        raise InputError(
+            f"'{named}' cannot be written: {error.strerror}. Choose another place"
+        ) from error
+
+
+def _check_target(named: str) -> None:
+    target = Path(os.path.realpath(named))
     if target.is_dir() or named.endswith(os.sep):
         raise InputError(f"'{named}' is a folder; give the name of a file in it")
     folder = target if target.exists() and not target.is_file() else target.parent

@@ -3,12 +3,13 @@
 import io
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64, UInt8
 from PIL import Image, ImageFilter
 
-from jaxsim.core.errors import InputError
+from jaxsim.core.errors import InputError, require_choice
 from jaxsim.data.preprocess import (
     MAX_ASPECT,
     Preprocessing,
@@ -19,6 +20,7 @@ from jaxsim.data.records import Box
 
 Number = int | float
 Range = tuple[float, float]
+BoxUse = Literal["crop", "follow"]
 
 LUMA = (0.299, 0.587, 0.114)
 
@@ -46,9 +48,12 @@ class Augmentation:
       blur_radius_px: range of its standard deviation, in resized pixels.
       jpeg: probability of compressing and decoding the result.
       jpeg_quality: range of the quality, 1 to 100.
+      boxes: what is done with an image's box. "crop" crops the image to it before
+        anything else; "follow" keeps the whole image and tells where the box is in the
+        result, which crops would cut: `area` must then be (1, 1).
 
     Raises:
-      InputError: a range or a probability makes no sense.
+      InputError: a range or a probability makes no sense, or boxes would be cut.
     """
 
     preprocessing: Preprocessing
@@ -63,6 +68,7 @@ class Augmentation:
     blur_radius_px: Range = (0.3, 1.5)
     jpeg: float = 0.1
     jpeg_quality: tuple[int, int] = (40, 90)
+    boxes: BoxUse = "crop"
 
     def __post_init__(self) -> None:
         for name in ("flip", "blur", "jpeg"):
@@ -76,6 +82,13 @@ class Augmentation:
         _require_range("jpeg_quality", self.jpeg_quality, 1, 100)
         if not self.aspect[0] <= 1 <= self.aspect[1]:
             raise InputError(f"aspect={self.aspect} must be a range around 1")
+        require_choice("boxes", self.boxes, BoxUse)
+        cropped = self.area != (1, 1) or self.preprocessing.crop_px is not None
+        if self.boxes == "follow" and cropped:
+            raise InputError(
+                f"boxes='follow' needs whole images: set area=(1.0, 1.0), not "
+                f"{self.area}, and crop_px=None, not {self.preprocessing.crop_px}"
+            )
 
     @property
     def decode_px(self) -> int:
@@ -108,13 +121,53 @@ class Augmentation:
         """
         if box is not None:
             image = crop_box(image, box)
+        return self._change(image, rng)[0]
+
+    def follow(
+        self,
+        image: UInt8[np.ndarray, "H W 3"],
+        rng: np.random.Generator,
+        *,
+        box: Box,
+    ) -> tuple[UInt8[np.ndarray, "h w 3"], Box]:
+        """Changes one image as `apply` does the whole of it, and its box with it.
+
+        Args:
+          image: uint8 [H, W, 3], upright RGB.
+          rng: draws everything.
+          box: clipped to the image.
+
+        Returns:
+          uint8 [h, w, 3], and the box in its pixels.
+
+        Raises:
+          InputError: the options do not say boxes="follow".
+          RejectedImage: as `Preprocessing.apply`; or hardly anything of the box is in
+            the image.
+        """
+        if self.boxes != "follow":
+            raise InputError("boxes are followed only with boxes='follow'")
+        crop_box(image, box)  # Refuses a box that is not in the image.
+        height, width = image.shape[:2]
+        y0, x0, y1, x1 = np.clip(box, 0, (height, width, height, width)).tolist()
+        image, flipped = self._change(image, rng)
+        down, right = image.shape[0] / height, image.shape[1] / width
+        if flipped:
+            x0, x1 = width - x1, width - x0
+        return image, (y0 * down, x0 * right, y1 * down, x1 * right)
+
+    def _change(
+        self, image: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, bool]:
+        """Returns the changed image, and whether it was flipped."""
         refuse_elongated(*image.shape[:2])
         image = self.preprocessing.apply(self._crop(image, rng))
-        if rng.random() < self.flip:
+        flipped = rng.random() < self.flip
+        if flipped:
             image = image[:, ::-1]
         for change in (self._change_colour, self._blur, self._compress):
             image = change(image, rng)
-        return image
+        return image, flipped
 
     def _crop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         height, width = image.shape[:2]

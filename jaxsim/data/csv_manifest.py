@@ -1,11 +1,14 @@
 """A CSV file that lists images as records."""
 
 import csv
+import io
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from jaxsim.core.errors import InputError
+from jaxsim.core.files import atomic_write
 from jaxsim.data.records import Box, Record
 
 EDGES = ("y0", "x0", "y1", "x1")
@@ -71,6 +74,69 @@ def csv_manifest(
     if not records:
         raise InputError(f"{path} lists no images: it has a header line only")
     return records
+
+
+def write_csv_manifest(path: str | os.PathLike[str], records: Sequence[Record]) -> None:
+    """Writes a list that `csv_manifest` reads as these records.
+
+    Its columns are path, label, split and the four of the box; edges are rounded to a
+    hundredth of a pixel.
+
+    Args:
+      path: the CSV file.
+      records: images in files, at least one; names are not written.
+
+    Raises:
+      InputError: an image's file is not in the list's folder or below it, its name is
+        not UTF-8, or the list cannot be written.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(("path", "label", "split", *EDGES))
+    for record in records:
+        if not isinstance(record.content, Path):
+            raise InputError(f"'{record.name}' is no file, so that no list can name it")
+        place = manifest_path(record.content, Path(path).parent)
+        if not is_text(place, record.label, record.split):
+            raise InputError(
+                f"the list {path} cannot name {place!r} of the label "
+                f"{record.label!r}, since it is UTF-8 and they are not. Rename them"
+            )
+        edges = ("",) * 4 if record.box is None else [f"{e:.2f}" for e in record.box]
+        writer.writerow((place, record.label or "", record.split or "", *edges))
+    with atomic_write(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def is_text(*words: str | None) -> bool:
+    """Returns whether all words can be written as UTF-8, which file names need not."""
+    try:
+        "".join(word or "" for word in words).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def manifest_path(file: Path, folder: Path) -> str:
+    """Returns how a list in a folder names a file.
+
+    Links are not followed, so that a link in the folder leads to files elsewhere.
+
+    Args:
+      file: the image.
+      folder: of the list.
+
+    Raises:
+      InputError: the file is not in the folder or below it.
+    """
+    try:
+        return _name(os.path.abspath(file), Path(os.path.abspath(folder)))
+    except ValueError as error:
+        raise InputError(
+            f"a list in {os.path.abspath(folder)} cannot name {os.path.abspath(file)}, "
+            "for its paths are relative to its folder. Write it to the folder of the "
+            "images or one above, or put a link to the images beside it and give that"
+        ) from error
 
 
 def _column(path: Path, header, name: str | None, *, default: str) -> str | None:

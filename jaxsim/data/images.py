@@ -17,6 +17,7 @@ FORMATS = tuple("AVIF BMP GIF JPEG JPEG2000 MPO PNG PPM TIFF WEBP".split())
 MIN_SIDE_PX = 4
 MAX_PIXELS = 2**27
 
+_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "JPEG2000": ".jp2"}
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -106,6 +107,19 @@ def upright_size(data: bytes) -> tuple[int, int]:
             return height, width
         width, height = image.size
         return (width, height) if _orientation(image) in _LYING else (height, width)
+
+
+def file_suffix(data: bytes) -> str:
+    """Returns how a file of an image that `decode` accepts is usually named.
+
+    Args:
+      data: the encoded file.
+
+    Returns:
+      Such as ".jpg".
+    """
+    with Image.open(io.BytesIO(data), formats=_formats()) as image:
+        return _SUFFIXES.get(image.format or "", f".{image.format}".lower())
 
 
 @functools.cache

@@ -86,13 +86,21 @@ def open_source(text: str) -> tuple[Sequence[Record], list[Reject]]:
             )
         return tfds_source(name, split=split), []
     path = Path(text).expanduser()
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # Told below.
+    except OSError as error:
+        raise InputError(
+            f"'{text}' cannot be looked at: {error.strerror}. Give another path, or "
+            "change its permissions"
+        ) from error
     if path.is_dir():
         listing = image_folder(path)
         return listing.records, listing.rejects
     if not path.exists():
         raise InputError(
-            f"there is no '{text}'. Give a folder of images, a .csv manifest, an image "
-            "file, or tfds:NAME:SPLIT"
+            f"there is no '{text}', neither as a file nor as a folder; check the path"
         )
     if path.suffix.lower() == ".csv":
         return csv_manifest(path), []

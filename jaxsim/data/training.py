@@ -19,7 +19,7 @@ from jaxsim.data.augment import Augmentation
 from jaxsim.data.images import RejectedImage, decode
 from jaxsim.data.label_groups import group_by_label
 from jaxsim.data.preprocess import Preprocessing
-from jaxsim.data.records import Record
+from jaxsim.data.records import Box, Record
 from jaxsim.data.rejects import Reject
 from jaxsim.data.samplers import Sampler
 
@@ -49,7 +49,8 @@ class TrainingBatches:
         iterates; None logs a warning.
 
     Raises:
-      InputError: an option is out of range, or the transform gives images of any size.
+      InputError: an option is out of range, the transform gives images of any size, or
+        it follows boxes and a record has none.
     """
 
     def __init__(
@@ -77,6 +78,8 @@ class TrainingBatches:
                 f"of {sampler.batch_size} images. Choose a batch size that is a "
                 "multiple of the number of processes"
             )
+        if transform.boxes == "follow":
+            _require_boxes(records)
         self._records = records
         self._groups = group_by_label(labels)
         self._sampler = sampler
@@ -134,6 +137,7 @@ class TrainingBatches:
           "valid": int32 [B, 2], height and width of each image.
           "labels": int32 [B], codes of `label_names`, -1 without a label.
           "ids": int64 [B], positions of the records that were loaded.
+          "boxes": float32 [B, 4], in pixels; only of a transform that follows them.
 
         Raises:
           InputError: a file cannot be read any more, or no image of a label can be
@@ -190,7 +194,7 @@ class TrainingBatches:
         for position in self._candidates(wanted):
             if position not in self._reason_of:
                 try:
-                    return _Row(position, self._image(position, example), passed)
+                    return _Row(position, *self._image(position, example), passed)
                 except RejectedImage as error:
                     # Whichever thread comes first: the reason is the same.
                     self._reason_of[position] = error.reason
@@ -209,7 +213,8 @@ class TrainingBatches:
         same = np.flatnonzero(codes == codes[wanted])
         yield from np.roll(same, -1 - int(np.searchsorted(same, wanted)))[:-1].tolist()
 
-    def _image(self, position: int, example: int) -> np.ndarray:
+    def _image(self, position: int, example: int) -> tuple[np.ndarray, Box | None]:
+        """Returns the changed image, and its box if that is followed."""
         record = self._records[position]
         try:
             data = record.read()
@@ -227,21 +232,26 @@ class TrainingBatches:
             target_side="shortest" if square_or_short else "longest",
         )
         random = rng(self._seed, "augment", example)
-        return self._transform.apply(image, random, box=record.box)
+        if self._transform.boxes == "follow" and record.box is not None:
+            return self._transform.follow(image, random, box=record.box)
+        return self._transform.apply(image, random, box=record.box), None
 
     def _batch(self, rows: Iterator["_Row"]) -> dict[str, np.ndarray]:
         side = self._slot_px
         images = np.zeros((self._rows, side, side, 3), np.uint8)
         valid = np.zeros((self._rows, 2), np.int32)
         ids = np.zeros(self._rows, np.int64)
+        boxes = np.zeros((self._rows, 4), np.float32)
         for i, row in enumerate(rows):
             self._report(row.passed)
             height, width = row.image.shape[:2]
             images[i, :height, :width] = row.image
             valid[i] = height, width
             ids[i] = row.position
+            boxes[i] = row.box or 0
         labels = self._groups.codes[ids]
-        return {"images": images, "valid": valid, "labels": labels, "ids": ids}
+        batch = {"images": images, "valid": valid, "labels": labels, "ids": ids}
+        return batch | ({"boxes": boxes} if self._transform.boxes == "follow" else {})
 
     def _report(self, positions: Sequence[int]) -> None:
         for position in positions:
@@ -260,6 +270,7 @@ class _Row(NamedTuple):
 
     position: int
     image: np.ndarray
+    box: Box | None
     passed: list[int]
 
 
@@ -270,6 +281,16 @@ def _slot_px(preprocessing: Preprocessing) -> int:
             "Set crop_px, or resize='longest' or 'square'"
         )
     return preprocessing.crop_px or preprocessing.size_px
+
+
+def _require_boxes(records: Sequence[Record]) -> None:
+    without = [record.name for record in records if record.box is None]
+    if without:
+        raise InputError(
+            f"{len(without)} of {len(records)} images have no box, such as "
+            f"'{without[0]}', and boxes are what is to be learned. Train on a .csv "
+            "manifest with the columns path, y0, x0, y1, x1, and leave those images out"
+        )
 
 
 def _log(reject: Reject) -> None:

@@ -61,7 +61,8 @@ def build_model(
     backbone = spec.network.backbone
     file = pretrained_file(backbone, spec.weights)
     variables = fold_batch_norm(
-        load_pretrained(spec.network, file), epsilon=backbone.epsilon
+        load_pretrained(spec.network, file, whole=spec.whitening == "imported"),
+        epsilon=backbone.epsilon,
     )
     folded = folded_config(config)
     spec = construct(folded)
@@ -148,12 +149,10 @@ def _fit(
     bars: Bars,
     shapes: CompiledShapes,
 ) -> ImageModel:
-    if not isinstance(spec.network, Descriptor):
+    if not spec.fits_whitening or not isinstance(spec.network, Descriptor):
         return model
     pooling, whole = spec.network.pooling, spec.network.whiten_dim
     regions = pooling.whiten_dim if isinstance(pooling, Rmac) else None
-    if regions is None and whole is None:
-        return model
     if not records:
         raise InputError(
             "this model whitens its descriptors and has no images to fit that on. Give "
@@ -169,7 +168,7 @@ def _fit(
             )
         variables = with_whitening(model, whitening, path=("pooling", "whiten"))
         model = dataclasses.replace(model, variables=variables)
-    if whole is not None:
+    if whole is not None and spec.whitening != "imported":
         with bars("fit whitening", len(records) * len(model.scales)) as progress:
             whitening = fit_descriptor_whitening(
                 Embedder(model, compiled_shapes=shapes),

@@ -17,8 +17,9 @@ from jaxsim.nn.pooling import Gem, Mac, Rmac, Spoc
 
 BackboneName = Literal["lite0", "lite1", "lite2", "resnet50", "resnet101", "vgg16"]
 PoolingName = Literal["spoc", "gem", "mac", "rmac"]
-WhitenName = Literal["none", "regions", "pca", "learned"]
+WhitenName = Literal["none", "regions", "pca", "learned", "cirtorch", "dirtorch"]
 
+_WHITENINGS = {"learned": "learned", "cirtorch": "imported", "dirtorch": "imported"}
 LITE_PIXELS = {"mean": (127.0, 127.0, 127.0), "std": (128.0, 128.0, 128.0)}
 IMAGENET_PIXELS = {"mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)}
 
@@ -54,7 +55,8 @@ def descriptor_config(
     Args:
       backbone: the convolutional network.
       pooling: how its last feature map becomes one vector.
-      whiten: "regions" whitens each R-MAC region, "pca" and "learned" the whole vector.
+      whiten: "regions" whitens each R-MAC region, "pca" and "learned" the whole vector;
+        "cirtorch" and "dirtorch" take the layer that a weight file of theirs holds.
       dim: size of whitened vectors.
       size_px: images are resized to this longest side.
       weights: "packaged", or a weight file.
@@ -71,19 +73,22 @@ def descriptor_config(
     pool = fdl.Config({"spoc": Spoc, "gem": Gem, "mac": Mac, "rmac": Rmac}[pooling])
     if whiten == "regions":
         pool.whiten_dim = dim
+    network = fdl.Config(
+        Descriptor,
+        backbone=backbone_config(backbone),
+        pooling=pool,
+        whiten_dim=None if whiten in ("none", "regions") else dim,
+        **pixels_of(backbone),
+    )
+    if whiten == "dirtorch":
+        network.unit_before_whitening = False
     return fdl.Config(
         ModelSpec,
-        network=fdl.Config(
-            Descriptor,
-            backbone=backbone_config(backbone),
-            pooling=pool,
-            whiten_dim=dim if whiten in ("pca", "learned") else None,
-            **pixels_of(backbone),
-        ),
+        network=network,
         preprocessing=fdl.Config(Preprocessing, size_px=size_px),
         weights=weights,
         scales=scales,
-        whitening="learned" if whiten == "learned" else "pca",
+        whitening=_WHITENINGS.get(whiten, "pca"),
     )
 
 

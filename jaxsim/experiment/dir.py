@@ -3,20 +3,55 @@
 import fiddle as fdl
 
 from jaxsim.data.augment import Augmentation
-from jaxsim.data.samplers import RandomTriplets
+from jaxsim.data.samplers import RandomTriplets, Uniform
 from jaxsim.evaluation.protocols.same_label import SameLabel
 from jaxsim.experiment.descriptors import BackboneName, descriptor_config
+from jaxsim.experiment.model_spec import ModelSpec
 from jaxsim.experiment.training_experiment import RetrievalMeasure, TrainingExperiment
+from jaxsim.nn.region_proposals import RegionProposals
 from jaxsim.training.loop import Every
 from jaxsim.training.mining import PoolMining
 from jaxsim.training.objectives.criteria import TripletCriterion
 from jaxsim.training.objectives.descriptor import DescriptorObjective
-from jaxsim.training.optim import adam
+from jaxsim.training.objectives.region_proposals import RegionProposalObjective
+from jaxsim.training.optim import Group, adam
 from jaxsim.training.schedules import cosine
 
 MARGIN = 0.1
 LEVELS = 2
-HARDEST = 25
+PROPOSALS = "network/pooling/proposals/*"
+
+
+def model_config(
+    *,
+    backbone: BackboneName,
+    weights: str,
+    size_px: int,
+    dim: int,
+    proposals: int = 0,
+) -> fdl.Config[ModelSpec]:
+    """Returns R-MAC with whitened regions, of a grid or proposed.
+
+    Args:
+      backbone: the convolutional network.
+      weights: as of `ModelSpec`.
+      size_px: longest side of the images.
+      dim: of the descriptor.
+      proposals: regions of each image that are proposed; 0 takes the fixed grid.
+    """
+    model = descriptor_config(
+        backbone=backbone,
+        pooling="rmac",
+        whiten="regions",
+        dim=dim,
+        size_px=size_px,
+        weights=weights,
+    )
+    model.network.pooling.levels = LEVELS
+    if proposals:
+        config = fdl.Config(RegionProposals, count=proposals)
+        model.network.pooling.proposals = config
+    return model
 
 
 def training_config(
@@ -27,10 +62,12 @@ def training_config(
     dim: int,
     triplets: int,
     pool_size: int,
+    hardest: int,
     refresh: int,
     micro_batch: int | None,
     rate: float,
     steps: int,
+    proposals: int = 0,
 ) -> fdl.Config[TrainingExperiment]:
     """Returns the training of R-MAC by mined triplets, its data still to be set.
 
@@ -44,22 +81,23 @@ def training_config(
       dim: of the descriptor.
       triplets: of each update.
       pool_size: images among which hard triplets are looked for.
+      hardest: triplets of each of these images that are drawn from.
       refresh: updates after which a new pool is drawn.
       micro_batch: images whose gradients are computed at a time; None takes all.
       rate: the first learning rate.
       steps: updates in all.
+      proposals: regions of each image that are proposed by a network trained before,
+        by `proposals_config`, and not trained further; 0 takes the fixed grid.
 
     Source: Gordo et al. 2017, sections 3 and 5.
     """
-    model = descriptor_config(
+    model = model_config(
         backbone=backbone,
-        pooling="rmac",
-        whiten="regions",
-        dim=dim,
-        size_px=size_px,
         weights=weights,
+        size_px=size_px,
+        dim=dim,
+        proposals=proposals,
     )
-    model.network.pooling.levels = LEVELS
     return fdl.Config(
         TrainingExperiment,
         model=model,
@@ -81,13 +119,62 @@ def training_config(
         optimiser=fdl.Partial(adam),
         learning_rate=fdl.Config(cosine, rate, steps=steps),
         steps=steps,
+        groups=(fdl.Config(Group, PROPOSALS, 0.0),) if proposals else (),
         micro_batch=micro_batch,
         mining=fdl.Partial(
             PoolMining,
             pool_size=pool_size,
-            hardest=HARDEST,
+            hardest=hardest,
             refresh=refresh,
             margin=MARGIN,
+        ),
+        measure=fdl.Config(RetrievalMeasure, data=None, protocol=fdl.Config(SameLabel)),
+        every=fdl.Config(Every),
+    )
+
+
+def proposals_config(
+    *,
+    model: fdl.Config[ModelSpec],
+    batch_size: int,
+    sample: int,
+    rate: float,
+    steps: int,
+) -> fdl.Config[TrainingExperiment]:
+    """Returns the training of a model's region proposals, its data still to be set.
+
+    Images are not cropped to their boxes, which are what is to be found; all else of
+    the model stays as it is.
+
+    Args:
+      model: as of `model_config`, with proposals.
+      batch_size: images of each update.
+      sample: anchors of each image that count.
+      rate: the first learning rate.
+      steps: updates in all.
+
+    Source: Gordo et al. 2017, section 3.
+    """
+    return fdl.Config(
+        TrainingExperiment,
+        model=model,
+        objective=fdl.Partial(RegionProposalObjective, sample=sample),
+        data=None,
+        sampler=fdl.Partial(Uniform, batch_size=batch_size),
+        transform=fdl.Config(
+            Augmentation,
+            preprocessing=model.preprocessing,
+            area=(1.0, 1.0),
+            blur=0.0,
+            jpeg=0.0,
+            boxes="follow",
+        ),
+        optimiser=fdl.Partial(adam),
+        learning_rate=fdl.Config(cosine, rate, steps=steps),
+        steps=steps,
+        groups=(
+            fdl.Config(Group, PROPOSALS, 1.0),
+            fdl.Config(Group, "network/*", 0.0),
         ),
         measure=fdl.Config(RetrievalMeasure, data=None, protocol=fdl.Config(SameLabel)),
         every=fdl.Config(Every),

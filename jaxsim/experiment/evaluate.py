@@ -30,7 +30,6 @@ from jaxsim.experiment.reranking import (
     build_stages,
 )
 from jaxsim.experiment.training_experiment import TrainingExperiment
-from jaxsim.experiment.training_model import whitening_layers
 from jaxsim.pipeline.embed import CompiledShapes, Embedder, Embedding
 from jaxsim.pipeline.model import ImageModel
 from jaxsim.pipeline.rank import Search, complete_rankings, ranked_in_stages
@@ -97,10 +96,9 @@ def evaluate(
     shapes: CompiledShapes = set()
     if model is None:
         fit = experiment.fit_data
-        whitens = bool(whitening_layers(experiment.model.network))
         model = build_model(
             config.model,
-            fit(root) if fit and whitens else None,
+            fit(root) if fit and experiment.model.fits_whitening else None,
             bars=bars,
             compiled_shapes=shapes,
         )

@@ -17,7 +17,7 @@ from jaxsim.experiment.serialisation import config_to_json
 from jaxsim.index.kind import Kind
 from jaxsim.index.lock import locked
 from jaxsim.index.manifest import MANIFEST, Manifest
-from jaxsim.index.storage import IndexStore
+from jaxsim.index.storage import PENDING, IndexStore
 from jaxsim.pipeline.embed import CompiledShapes, Embedder
 from jaxsim.pipeline.model import CONFIG_FILE, ImageModel
 from jaxsim.pipeline.search import SearchEngine
@@ -87,7 +87,7 @@ def index_images(
     _check_training(path, kind, retrain=retrain, images=len(records))
     with locked(path):
         store = IndexStore.open(path) if (path / MANIFEST).exists() else None
-        if not store:  # There is none yet, or it has no images.
+        if store is None or not (len(store) or _goes_on(store, records, source, model)):
             (path / MANIFEST).unlink(missing_ok=True)
             fresh = _build(model, records, fit_records, bars, shapes)
             _require_unit_vectors(fresh)
@@ -215,14 +215,36 @@ def _model_of(path: Path) -> ImageModel:
     return model
 
 
-def _refuse_other_model(path: Path, wanted: fdl.Config[ModelSpec] | ImageModel) -> None:
+def _goes_on(
+    store: IndexStore,
+    records: Sequence[Record],
+    source: str,
+    model: fdl.Config[ModelSpec] | ImageModel | None,
+) -> bool:
+    """Whether an index without images was begun with this model and collection.
+
+    Then the vectors that an interrupted first run has left are worth keeping.
+    """
+    if not any((store.path / PENDING).glob("*.npy")):
+        return False
+    if store.manifest.info.get("source") != source:
+        return False
+    if model is not None:
+        return _is_model_of(store.path, model)
+    usual = default_model(len(records)), descriptor_config(pooling="rmac")
+    return any(_is_model_of(store.path, config) for config in usual)
+
+
+def _is_model_of(path: Path, wanted: fdl.Config[ModelSpec] | ImageModel) -> bool:
     if isinstance(wanted, ImageModel):
-        same = IndexStore.open(path).manifest.fingerprint == wanted.fingerprint
-    else:
-        stored = path / MODEL_FOLDER / CONFIG_FILE
-        text = config_to_json(folded_config(wanted))
-        same = stored.exists() and stored.read_text(errors="replace") == text
-    if not same:
+        return IndexStore.open(path).manifest.fingerprint == wanted.fingerprint
+    stored = path / MODEL_FOLDER / CONFIG_FILE
+    text = config_to_json(folded_config(wanted))
+    return stored.exists() and stored.read_text(errors="replace") == text
+
+
+def _refuse_other_model(path: Path, wanted: fdl.Config[ModelSpec] | ImageModel) -> None:
+    if not _is_model_of(path, wanted):
         raise InputError(
             f"the index {path} was made by another model than the one asked for; leave "
             "--model away to add to it, or choose another --out"

@@ -33,7 +33,8 @@ def trainable_variables(
 ) -> dict:
     """Returns the first variables of the network, batch norm not folded.
 
-    Whitening layers are fitted on the images, as for a model that is not trained.
+    Whitening layers are fitted on the images, as for a model that is not trained,
+    unless a whole model is gone on from.
 
     Args:
       config: of the model.
@@ -52,18 +53,18 @@ def trainable_variables(
         )
         return jax.jit(spec.network.init)(jax.random.key(seed), images)
     file = pretrained_file(spec.network.backbone, spec.weights)
-    variables = load_pretrained(spec.network, file)
-    layers = whitening_layers(spec.network)
-    if not layers:
+    whole = spec.whitening == "imported"
+    variables = load_pretrained(spec.network, file, whole=whole)
+    if not spec.fits_whitening:
         return variables
     fitted = build_model(config, records, bars=bars).variables["params"]
     params = copy.copy(variables["params"])
-    for path in layers:
+    for path in _whitening_layers(spec.network):
         _put(params, path, _get(fitted, path))
     return {**variables, "params": params}
 
 
-def whitening_layers(network: Descriptor | ImageClassifier) -> list[tuple[str, ...]]:
+def _whitening_layers(network: Descriptor | ImageClassifier) -> list[tuple[str, ...]]:
     """Returns the paths of the layers that are fitted before use."""
     paths = []
     if not isinstance(network, Descriptor):
@@ -121,6 +122,7 @@ def example_batch(size_px: int) -> dict[str, jax.Array]:
         "images": jnp.zeros((rows, size_px, size_px, 3), jnp.uint8),
         "valid": jnp.full((rows, 2), size_px, jnp.int32),
         "labels": jnp.zeros(rows, jnp.int32),
+        "boxes": jnp.tile(jnp.array([0.0, 0.0, size_px, size_px]), (rows, 1)),
     }
 
 

@@ -46,9 +46,9 @@ class ExactIndex:
 
     Rows stay where they are: on CPU, arrays whose memory starts at a multiple of 64
     bytes (every .npy file mapped into memory does) are searched in place, others are
-    copied once. Beside them a search needs the scores of a block, 256 queries x 98,304
-    rows x 4 bytes at the most, and a padded copy of up to 8,192 rows. Searches from
-    several threads wait for each other.
+    copied once. Beside them a search keeps the scores of one block of each size, for
+    256 queries x 221,184 rows x 4 bytes at the most, and a padded copy of up to 8,192
+    rows. Searches from several threads wait for each other.
 
     Args:
       vectors: float32 [N, D], finite; N may be 0.
@@ -93,14 +93,17 @@ class ExactIndex:
         """
         queries = check_vectors(queries, self.dimension, "queries")
         check_k(k)
-        return search_in_blocks(self._search_block, queries, k, self._live.total)
+        found = search_in_blocks(
+            self._search_block, queries, _round_number(k), self._live.total
+        )
+        return Ranking(found.ids[:, :k], found.scores[:, :k])
 
     def _search_block(self, queries: np.ndarray, k: int) -> tuple:
         """Scores one block after the other, and keeps the best.
 
-        The memory of scores is used again, for every block and every search: fresh
-        memory of this size costs a CPU more time than the selection does, as the
-        operating system clears it page by page.
+        The memory of scores is used again, for blocks of one size and for every search
+        of as many queries: fresh memory of this size costs a CPU more time than the
+        selection does, as the operating system clears it page by page.
         """
         count = len(queries)
         padding = next_power_of_two(count) - count
@@ -116,10 +119,11 @@ class ExactIndex:
                     memory, asked, block.padded, best, first, block.live
                 )
                 jax.block_until_ready(best)
+            most = max((queries for _, queries in self._spare), default=0)
             self._spare = {
                 shape: scores
                 for shape, scores in self._spare.items()
-                if shape[1] == len(asked)
+                if shape[1] == most
             }
         return tuple(np.asarray(part)[:count] for part in best)
 
@@ -133,14 +137,17 @@ class ExactIndex:
           InputError: wrong shape or type, NaN or infinite values.
         """
         vectors = check_vectors(vectors, self.dimension, "vectors")
-        first = self._live.total
-        ids = self._live.append(len(vectors))
         largest = self._largest_block()
-        if self._blocks and len(self._blocks[-1].rows) + len(vectors) <= largest:
-            last = self._blocks.pop()
-            first, vectors = last.first, np.concatenate([last.rows, vectors])
-        for part in _parts(len(vectors), largest):
-            self._append_block(first + part.start, vectors[part])
+        with self._lock:
+            first = self._live.total
+            ids = self._live.append(len(vectors))
+            if self._blocks and len(self._blocks[-1].rows) <= min(
+                _PADDED_ROWS, largest - len(vectors)
+            ):
+                last = self._blocks.pop()
+                first, vectors = last.first, np.concatenate([last.rows, vectors])
+            for part in _parts(len(vectors), largest):
+                self._append_block(first + part.start, vectors[part])
         return ids
 
     def delete(self, ids: np.ndarray) -> None:
@@ -152,10 +159,11 @@ class ExactIndex:
         Raises:
           InputError: there never was such a row.
         """
-        ids = self._live.delete(ids)
-        for block in self._blocks:
-            if ((ids >= block.first) & (ids < block.first + len(block.rows))).any():
-                block.live = self._live_rows(block.first, block.rows, block.padded)
+        with self._lock:
+            ids = self._live.delete(ids)
+            for block in self._blocks:
+                if ((ids >= block.first) & (ids < block.first + len(block.rows))).any():
+                    block.live = self._live_rows(block.first, block.rows, block.padded)
 
     def _largest_block(self) -> int:
         fitting = _BLOCK_BYTES // (4 * self.dimension)
@@ -182,6 +190,16 @@ def _step(memory, queries, rows, best, first, live):
     """Writes the scores of a block over `memory`, and selects the best of them."""
     scores = inner_product(rows, queries)
     return scores, extend_topk(best, scores, first, live)
+
+
+def _round_number(k: int) -> int:
+    """Returns the next of 1, 2, 5, 10, 20, 50, …, so that few programs are compiled.
+
+    >>> [_round_number(k) for k in (1, 3, 7, 10, 11, 201)]
+    [1, 5, 10, 10, 20, 500]
+    """
+    power = 10 ** (len(str(k)) - 1)
+    return next(power * unit for unit in (1, 2, 5, 10) if power * unit >= k)
 
 
 def _parts(count: int, largest: int) -> Iterator[slice]:

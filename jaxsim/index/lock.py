@@ -23,12 +23,15 @@ def locked(path: Path) -> Iterator[None]:
       InputError: another process is writing, the folder holds other files, or it
         cannot be written.
     """
-    refuse_foreign_folder(path)
     try:
+        refuse_foreign_folder(path)
         path.mkdir(parents=True, exist_ok=True)
         file = (path / LOCK).open("a")
     except OSError as error:
-        raise InputError(f"cannot write to {path}: {error.strerror}") from error
+        raise InputError(
+            f"cannot write to {path}: {error.strerror}. Choose another folder, or "
+            "change its permissions"
+        ) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -40,11 +40,23 @@ class StoredFile:
     def verify(self, folder: Path, *, whole: bool) -> None:
         """Raises IndexFormatError if the file is not as it was written.
 
+        A missing file stays a FileNotFoundError: a writer may just have replaced it.
+
         Args:
           folder: where the index is.
           whole: read the content of large files too; those under 256 MiB always are.
         """
         path = folder / self.name
+        try:
+            self._verify(path, whole=whole)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise IndexFormatError(
+                f"{path} cannot be read: {error.strerror}. {REBUILD}"
+            ) from error
+
+    def _verify(self, path: Path, *, whole: bool) -> None:
         size = path.stat().st_size
         if size != self.size_bytes:
             raise IndexFormatError(

@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, Int32, UInt8
 
 from jaxsim.nn.features import Features
 from jaxsim.nn.pooling import Whiten
+from jaxsim.nn.region_proposals import Proposals, ScoredAnchors
 from jaxsim.ops.normalise import l2_normalise, normalise_pixels
 
 
@@ -19,6 +20,8 @@ class Descriptor(nn.Module):
       std: per channel, divides pixels, in 0..255 units.
       stage: the stage to pool; None takes the backbone's last.
       whiten_dim: size of the whitened descriptor; None does not whiten.
+      unit_before_whitening: scale descriptors to length 1 before they are whitened, as
+        all but dirtorch's networks do.
       unit: scale descriptors to length 1. Without it they are compared by distance,
         and cannot be whitened or searched by cosine.
     """
@@ -29,6 +32,7 @@ class Descriptor(nn.Module):
     std: tuple[float, float, float]
     stage: str | None = None
     whiten_dim: int | None = None
+    unit_before_whitening: bool = True
     unit: bool = True
 
     def setup(self):
@@ -56,6 +60,30 @@ class Descriptor(nn.Module):
         Only for poolings with regions; region whitening is fitted on these.
         """
         return self.pooling.regions(self.features(images, valid))
+
+    def score_anchors(
+        self, images: UInt8[Array, "B H W 3"], valid: Int32[Array, "B 2"] | None = None
+    ) -> ScoredAnchors:
+        """Returns all anchors of the region proposals, in pixels.
+
+        Only for poolings that propose regions; the proposals are trained by these.
+        """
+        features = self.features(images, valid)
+        scored = self.pooling.score_anchors(features)
+        scale = _pixels_per_cell(features, images, valid)
+        return scored._replace(boxes=scored.boxes * scale)
+
+    def propose(
+        self, images: UInt8[Array, "B H W 3"], valid: Int32[Array, "B 2"] | None = None
+    ) -> Proposals:
+        """Returns the proposed boxes, in pixels.
+
+        Only for poolings that propose regions.
+        """
+        features = self.features(images, valid)
+        proposals = self.pooling.propose(features)
+        scale = _pixels_per_cell(features, images, valid)
+        return proposals._replace(boxes=proposals.boxes * scale)
 
     def unscaled(
         self,
@@ -94,7 +122,21 @@ class Descriptor(nn.Module):
         vectors = self.unscaled(images, valid, train=train)
         if not self.unit:
             return vectors
-        vectors = l2_normalise(vectors)
-        if self.whiten is not None:
-            vectors = l2_normalise(self.whiten(vectors))
-        return vectors
+        if self.whiten is None:
+            return l2_normalise(vectors)
+        if self.unit_before_whitening:
+            vectors = l2_normalise(vectors)
+        return l2_normalise(self.whiten(vectors))
+
+
+def _pixels_per_cell(
+    features: Features,
+    images: UInt8[Array, "B H W 3"],
+    valid: Int32[Array, "B 2"] | None,
+) -> Float[Array, "B 1 4"]:
+    """Returns what boxes in cells are multiplied by."""
+    cells = features.sizes()
+    full = jnp.array([images.shape[1:3]], jnp.int32)
+    pixels = jnp.broadcast_to(full, cells.shape) if valid is None else valid
+    scale = pixels.astype(jnp.float32) / cells.astype(jnp.float32)
+    return jnp.concatenate([scale, scale], axis=1)[:, None]

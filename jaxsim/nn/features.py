@@ -17,6 +17,13 @@ class Features(flax.struct.PyTreeNode):
     map: Float[Array, "B H W C"]
     valid: Int32[Array, "B 2"] | None = None
 
+    def sizes(self) -> Int32[Array, "B 2"]:
+        """Returns the height and width of each image, in cells of the map."""
+        batch, height, width, _ = self.map.shape
+        if self.valid is None:
+            return jnp.broadcast_to(jnp.array([[height, width]], jnp.int32), (batch, 2))
+        return self.valid
+
     def mask(self) -> Bool[Array, "B H W"]:
         """Returns True on the cells that belong to the image."""
         batch, height, width, _ = self.map.shape

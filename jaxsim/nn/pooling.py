@@ -2,10 +2,13 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
+from jaxsim.core.errors import InputError
 from jaxsim.nn.features import Features
+from jaxsim.nn.region_proposals import Proposals, RegionProposals, ScoredAnchors
 from jaxsim.ops import pooling
+from jaxsim.ops.boxes import cells_of
 from jaxsim.ops.normalise import l2_normalise
 from jaxsim.ops.regions import rmac_grid
 
@@ -67,20 +70,23 @@ class Gem(nn.Module):
 
 
 class Rmac(nn.Module):
-    """Sum over a grid of square regions of their normalised channel maxima.
+    """Sum over regions of their normalised channel maxima.
 
-    Each region's maxima are l2-normalised, whitened if asked, and normalised again.
+    The regions are a fixed grid of squares, or boxes that a network proposes. Each
+    region's maxima are l2-normalised, whitened if asked, and normalised again.
 
     Attributes:
-      levels: number of region scales.
+      levels: number of region scales of the grid.
       whiten_dim: size of the whitened region vectors; None does not whiten.
+      proposals: proposes the regions; None takes the grid.
 
-    Source: Tolias, Sicre and Jégou 2016; whitening as a trainable layer: Gordo et al.
-    2016.
+    Source: Tolias, Sicre and Jégou 2016; whitening as a trainable layer, and proposals:
+    Gordo et al. 2016.
     """
 
     levels: int = 3
     whiten_dim: int | None = None
+    proposals: RegionProposals | None = None
 
     def setup(self):
         """Declares the whitening layer, if there is one."""
@@ -89,20 +95,58 @@ class Rmac(nn.Module):
     def regions(
         self, features: Features
     ) -> tuple[Float[Array, "B R C"], Float[Array, "B R"]]:
-        """Returns the l2-normalised maxima of all regions, and 1 where one exists."""
-        batch, height, width, _ = features.map.shape
-        valid = features.valid
-        if valid is None:
-            valid = jnp.broadcast_to(
-                jnp.array([[height, width]], jnp.int32), (batch, 2)
-            )
-        squares, present = rmac_grid(valid, levels=self.levels)
+        """Returns the l2-normalised maxima of the grid, and 1 where a region exists.
+
+        Of the grid even if boxes are proposed: whitening is fitted on these, which must
+        not depend on a network that may not have been trained yet.
+        """
+        squares, present = rmac_grid(features.sizes(), levels=self.levels)
         maxima = pooling.square_maxima(features.map, squares)
         return l2_normalise(maxima), present.astype(maxima.dtype)
 
     def __call__(self, features: Features) -> Float[Array, "B D"]:
         """Pools a feature map; the result is not normalised."""
-        vectors, present = self.regions(features)
+        if self.proposals is None:
+            return self._sum(*self.regions(features))
+        boxes, _, present = self.proposals(features)
+        return self.pool_boxes(features, boxes, present)
+
+    def pool_boxes(
+        self,
+        features: Features,
+        boxes: Float[Array, "B R 4"],
+        present: Bool[Array, "B R"],
+    ) -> Float[Array, "B D"]:
+        """Pools given regions in place of the grid; the result is not normalised.
+
+        Args:
+          features: what to pool.
+          boxes: float [B, R, 4]: y0, x0, y1, x1 in cells of the map, half open. Their
+            edges are rounded to cells; each keeps at least one cell of the image.
+          present: bool [B, R]; others do not count.
+        """
+        cells = cells_of(boxes, features.sizes())
+        maxima = pooling.box_maxima(features.map, cells)
+        return self._sum(l2_normalise(maxima), present.astype(maxima.dtype))
+
+    def score_anchors(self, features: Features) -> ScoredAnchors:
+        """Returns what the network of the proposals says about every anchor."""
+        return self._proposing().score(features)
+
+    def propose(self, features: Features) -> Proposals:
+        """Returns the proposed boxes, in cells of the map."""
+        return self._proposing()(features)
+
+    def _proposing(self) -> RegionProposals:
+        if self.proposals is None:
+            raise InputError(
+                "this pooling has a fixed grid of regions and proposes none. Set its "
+                "`proposals`, such as model.network.pooling.proposals="
+                "fdl.Config(RegionProposals)"
+            )
+        return self.proposals
+
+    def _sum(self, vectors: Array, present: Array) -> Array:
         if self.whiten is not None:
             vectors = l2_normalise(self.whiten(vectors))
         return jnp.einsum("brd,br->bd", vectors, present)

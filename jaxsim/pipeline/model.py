@@ -18,12 +18,15 @@ from jaxsim.core.errors import IndexFormatError
 from jaxsim.core.files import atomic_write
 from jaxsim.core.ranking import Comparison
 from jaxsim.data.preprocess import Preprocessing
+from jaxsim.nn.backbones.pretrained import PARAMETERS_FILE
 from jaxsim.nn.classifier import ImageClassifier
 from jaxsim.nn.descriptor import Descriptor
 
 CONFIG_FILE = "config.json"
-PARAMETERS_FILE = "parameters.npz"
 MAKE_AGAIN = "Make the index, or train the model, again into a new folder"
+ADDED_LATER = ("proposals",)
+"""Fields that say nothing while they are off: models stored before they came keep their
+fingerprints."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +94,11 @@ def _describe(value) -> object:
         # The compute type is the platform's choice: descriptors made in bfloat16 on a
         # GPU may be searched from a CPU.
         skipped = ("parent", "name", "dtype")
-        fields = {k: v for k, v in fields.items() if k not in skipped}
+        fields = {
+            k: v
+            for k, v in fields.items()
+            if k not in skipped and not (v is None and k in ADDED_LATER)
+        }
     described = {k: _describe(v) for k, v in fields.items()}
     return {"type": type(value).__name__, **described}
 

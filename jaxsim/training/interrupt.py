@@ -1,10 +1,12 @@
 """Requests to stop that arrive as signals."""
 
+import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+STDERR = 2
 
 
 @dataclass
@@ -32,10 +34,11 @@ def stop_on_signals() -> Iterator[StopRequest]:
         if request.signal and number == signal.SIGINT:
             raise KeyboardInterrupt
         request.signal = request.signal or signal.Signals(number).name
-        print(
+        # Not print, which a signal may have interrupted.
+        os.write(
+            STDERR,
             f"{request.signal}: keeping a checkpoint after this step, then stopping; "
-            "Ctrl-C stops at once",
-            file=sys.stderr,
+            "Ctrl-C stops at once\n".encode(),
         )
 
     before = {n: signal.signal(n, ask) for n in (signal.SIGTERM, signal.SIGINT)}

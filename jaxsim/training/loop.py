@@ -154,7 +154,10 @@ def fit(loop: Loop, state: TrainState) -> Outcome:
     watch.tell(int(state.step), {"event": event, "steps": loop.steps})
     with stop_on_signals() as request:
         for start, stop in _segments(loop, int(state.step)):
+            # Before the network is used again, which a broken loss would spoil.
+            watch.finish()
             state, data = _choose_examples(loop, state, start)
+            watch.restart_clock()
             batches = prefetch_to_device(data.iterate(start, stop), _put(loop.mesh))
             with contextlib.closing(batches):
                 for step, (ids, batch) in enumerate(batches, start=start + 1):
@@ -164,6 +167,7 @@ def fit(loop: Loop, state: TrainState) -> Outcome:
                     if stopping or _due(loop, step):
                         watch.finish()
                         _keep(loop, state, step, watch)
+                        watch.restart_clock()
                     if stopping:
                         loop.checkpoints.wait()
                         return Outcome(state, request.signal or "another process")
@@ -255,10 +259,13 @@ class _Watch:
         self.tell(step, values)
         self._last = time.perf_counter()
 
+    def restart_clock(self) -> None:
+        """Leaves what was done since the last step out of the next one's rate."""
+        if self._last is not None:
+            self._last = time.perf_counter()
+
     def tell(self, step: int, values: Row) -> None:
         now = time.perf_counter()
-        if self._last is not None:
-            self._last = now  # An evaluation is no part of the next step.
         row = {"step": step, "time_s": round(now - self._begun, 3)}
         tell(self._loop.listeners, {**row, **values})
 

@@ -114,6 +114,24 @@ def test_no_such_photos(tmp_path, jaxsim):
     refused(result, "there is no", "nowhere")
 
 
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("index", LONG, "--out", "index"), ("index", ".", "--out", LONG)],
+    ids=["photos", "out"],
+)
+def test_names_that_are_too_long(words, photos, jaxsim, monkeypatch):
+    monkeypatch.chdir(photos)
+    refused(jaxsim(*words), "File name too long")
+
+
+def test_a_full_disk_behind_standard_output(photos, index, jaxsim):
+    query = photos / "coffee" / "0.jpg"
+    refused(jaxsim("search", index, query, "--json", "/dev/full"), "No space left")
+
+
 @pytest.mark.parametrize(
     "model, message",
     [

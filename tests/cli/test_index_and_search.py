@@ -175,6 +175,57 @@ def test_a_folder_of_queries(photos, index, jaxsim):
     assert code == 0 and len(json.loads(output)["queries"]) == 3
 
 
+def test_queries_that_cannot_be_used_are_told_everywhere(
+    photos, index, jaxsim, tmp_path
+):
+    (tmp_path / "void.jpg").touch()
+    good, out = photos / "coffee" / "1.jpg", tmp_path / "out"
+    words = ("search", index, good, tmp_path / "void.jpg", tmp_path / "gone.jpg")
+    words += ("--rerank", "qe:2", "--json", f"{out}.json", "--html", f"{out}.html")
+    code, _, errors = jaxsim(*words)
+    assert code == 0 and "void.jpg: empty file" in errors and "gone.jpg" in errors
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert [query["path"] for query in found["queries"]] == [str(good)]
+    names = [skipped["name"] for skipped in found["skipped"]]
+    assert names == [str(tmp_path / "gone.jpg"), "void.jpg"]
+    page = (tmp_path / "out.html").read_text()
+    assert "queries skipped" in page and "void.jpg" in page and "qe:2" in page
+
+
+def test_an_interrupted_first_run_goes_on(photos, tmp_path, jaxsim, monkeypatch):
+    words = ("index", photos, "--out", tmp_path / "index", *FAST)
+    with monkeypatch.context() as patch:
+        patch.setattr("jaxsim.index.pending._FLUSH_SECONDS", 0.0)
+
+        def commit(*_, **__):
+            raise KeyboardInterrupt
+
+        patch.setattr("jaxsim.index.writer.IndexWriter.commit", commit)
+        assert jaxsim(*words)[0] == 130
+    code, output, errors = jaxsim(*words, "--json", "-")
+    assert code == 0, errors
+    facts = json.loads(output)
+    assert (facts["embedded"], facts["reused"], facts["images"]) == (0, 6, 6)
+
+
+def test_an_interrupted_first_run_of_another_model_is_no_help(
+    photos, tmp_path, jaxsim, monkeypatch
+):
+    words = ("index", photos, "--out", tmp_path / "index")
+    with monkeypatch.context() as patch:
+        patch.setattr("jaxsim.index.pending._FLUSH_SECONDS", 0.0)
+
+        def commit(*_, **__):
+            raise KeyboardInterrupt
+
+        patch.setattr("jaxsim.index.writer.IndexWriter.commit", commit)
+        assert jaxsim(*words, *FAST)[0] == 130
+    other = ("--model", "pooling=gem,size_px=64", "--json", "-")
+    code, output, errors = jaxsim(*words, *other)
+    assert code == 0, errors
+    assert json.loads(output)["embedded"] == 6
+
+
 def test_more_results_than_images(photos, index, jaxsim):
     code, output, _ = jaxsim(
         "search", index, photos / "coffee" / "0.jpg", "--k", "50", "--json", "-"

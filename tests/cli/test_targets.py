@@ -35,6 +35,11 @@ def test_a_target_that_cannot_be_is_refused(words, option, tmp_path, capsys):
     assert "is not a folder" in errors
 
 
+@pytest.mark.parametrize("words, option", CASES)
+def test_a_name_that_is_too_long_is_refused(words, option, capsys):
+    assert "File name too long" in usage_error(capsys, *words, option, "x" * 300)
+
+
 @pytest.mark.parametrize("words", COMMANDS["--html"])
 def test_a_page_does_not_go_to_standard_output(words, capsys):
     assert "a page is written to a file" in usage_error(capsys, *words, "--html", "-")

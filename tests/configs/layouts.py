@@ -11,12 +11,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+BOXES = "boxes.csv"
+
 
 def labelled(root: Path) -> None:
     for thing in ("cup", "hat", "bag"):
         for name in (f"train/{thing}/1", f"train/{thing}/2", f"test/{thing}/3"):
             save(root / f"{name}.jpg", thing=thing)
     save(root / "train/only/1.jpg", thing="only")
+    rows = [
+        (str(path.relative_to(root)), path.parent.name, path.parts[-3], "8 4 60 40")
+        for path in sorted(root.rglob("*.jpg"))
+    ]
+    write_table(root / BOXES, ("path", "label", "split", "box"), rows)
 
 
 def grocery(root: Path) -> None:
@@ -94,6 +101,9 @@ OPTIONS = {
     ),
 }
 """Options that a config cannot do without, by its name; each entry is run."""
+
+DATA = {"dir_lite0_proposals": BOXES}
+"""What --data names inside the folder that is made, where that is not the folder."""
 
 
 def save(path: Path, *, thing: str) -> None:

@@ -25,7 +25,7 @@ from jaxsim.experiment.similarity_stages import train_stages
 from jaxsim.experiment.train import train
 from jaxsim.experiment.training_experiment import TrainingExperiment
 from jaxsim.nn.backbones.convnet import ConvNet
-from tests.configs.layouts import LAYOUTS, OPTIONS
+from tests.configs.layouts import DATA, LAYOUTS, OPTIONS
 
 SIZE_PX = 64
 SMALL_BATCHES = {
@@ -53,25 +53,25 @@ def shrink(model: fdl.Config) -> None:
         preprocessing.crop_px = SIZE_PX
 
 
-def run_retrieval(config: fdl.Config, root: Path) -> None:
+def run_retrieval(config: fdl.Config, root: Path, data: Path) -> None:
     make_data(config.data, root)
     shrink(config.model)
-    result, _ = evaluate(config, root)
+    result, _ = evaluate(config, data)
     assert result.rejects == ()
     for outcome in result.sets:
         main = next(iter(outcome.metrics))
         assert outcome.metrics[main] == pytest.approx(1), outcome.metrics
 
 
-def run_classification(config: fdl.Config, root: Path) -> None:
+def run_classification(config: fdl.Config, root: Path, data: Path) -> None:
     make_data(config.data, root)
     shrink(config.model)
-    result, _ = evaluate(config, root)
+    result, _ = evaluate(config, data)
     assert result.data["images"] == "3"
     assert all(0 <= value <= 1 for value in result.metrics.values())
 
 
-def run_training(config: fdl.Config, root: Path) -> None:
+def run_training(config: fdl.Config, root: Path, data: Path) -> None:
     """Trains for two steps, from nothing, a network that compiles in no time."""
     make_data(config.data, root)
     shrink(config.model)
@@ -87,7 +87,7 @@ def run_training(config: fdl.Config, root: Path) -> None:
         if name in inspect.signature(fdl.get_callable(config.sampler)).parameters:
             setattr(config.sampler, name, value)
     config.steps = 2
-    run = train(config, root, root / "run")
+    run = train(config, data, root / "run")
     assert run.steps == 2 and run.stopped_by is None
     assert run.after and all(0 <= v <= 1 for v in run.after.metrics.values())
     stored = load_model(root / "run" / "model")
@@ -144,4 +144,4 @@ def test_every_config_runs(path, tmp_path, monkeypatch):
         kind = fdl.get_callable(config)
         if kind not in RUNS:
             pytest.fail(f"{path.name} describes a {kind.__name__}: add it to RUNS")
-        RUNS[kind](config, tmp_path)
+        RUNS[kind](config, tmp_path, tmp_path / DATA.get(path.stem, ""))

@@ -11,9 +11,11 @@ from jaxsim.losses.average_precision import average_precision
 from jaxsim.losses.contrastive import contrastive
 from jaxsim.losses.cosine_target import cosine_target
 from jaxsim.losses.cross_entropy import cross_entropy
+from jaxsim.losses.log_loss import log_loss
 from jaxsim.losses.margin_softmax import arcface_logits, cosface_logits
 from jaxsim.losses.mean import Mean, weighted_mean
 from jaxsim.losses.multi_similarity import multi_similarity
+from jaxsim.losses.smooth_l1 import smooth_l1
 from jaxsim.losses.triplet import triplet
 
 BATCH = 16  # a multiple of the eight devices
@@ -134,6 +136,28 @@ LOSSES = {
     "cross-entropy": _of_classes(lambda values, labels: values, -10, 10),
     "ArcFace": _of_classes(arcface_logits, -1, 1),
     "CosFace": _of_classes(cosface_logits, -1, 1),
+    "log loss": LossCase(
+        loss=log_loss,
+        inputs={
+            "logits": _uniform(-3, 3, BATCH),
+            "positive": np.arange(BATCH) % 2 == 0,
+            "weights": np.arange(BATCH, dtype=np.float32) % 3,
+        },
+        floats=("logits",),
+        nothing={"weights": np.zeros(BATCH, np.float32)},
+        range=(-1e4, 1e4),
+    ),
+    "smooth L1": LossCase(
+        loss=smooth_l1,
+        inputs={
+            "predicted": _uniform(-1, 1, BATCH, 4),
+            "wanted": _uniform(-1, 1, BATCH, 4),
+            "weights": np.arange(BATCH, dtype=np.float32) % 3,
+        },
+        floats=("predicted",),
+        nothing={"weights": np.zeros(BATCH, np.float32)},
+        range=(-1e4, 1e4),
+    ),
 }
 
 

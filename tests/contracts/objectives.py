@@ -1,7 +1,13 @@
 """One row per objective: what it minimises, and what may change its loss."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import jax
+import jax.numpy as jnp
+
+from jaxsim.nn.pooling import Rmac
+from jaxsim.nn.region_proposals import RegionProposals
 from jaxsim.nn.similarity import SimilarityNetwork
 from jaxsim.training.objectives.base import Objective
 from jaxsim.training.objectives.classification import ClassificationObjective
@@ -12,11 +18,25 @@ from jaxsim.training.objectives.criteria import (
     TripletCriterion,
 )
 from jaxsim.training.objectives.descriptor import Criterion, DescriptorObjective
+from jaxsim.training.objectives.region_proposals import RegionProposalObjective
 from jaxsim.training.objectives.similarity import ImagePairObjective
 from tests.training import tiny
 
 LABELS = 4
 """How many labels the batches of the tests have."""
+
+
+def unit_vectors(rows: int) -> jax.Array:
+    """Returns descriptors for a loss to compare."""
+    vectors = jax.random.normal(jax.random.key(1), (rows, 8))
+    return vectors / jnp.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def scored_anchors(rows: int) -> jax.Array:
+    """Returns anchors in an image of 16 pixels, with logits and offsets."""
+    random = jax.random.normal(jax.random.key(1), (rows, 24, 5))
+    low = jax.random.uniform(jax.random.key(2), (rows, 24, 2), maxval=8)
+    return jnp.concatenate([random, low, low + 8], axis=-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +48,14 @@ class ObjectiveCase:
       rows: of the batch that belong together, such as 3 for triplets.
       draws: whether it draws, so that the order of the batch may change the loss.
       needs_matches: whether a batch without two images of one label teaches nothing.
+      outputs: makes what the loss is given, of a number of rows.
     """
 
     objective: Objective
     rows: int = 1
     draws: bool = False
     needs_matches: bool = True
+    outputs: Callable[[int], jax.Array] = unit_vectors
 
 
 def _criterion(criterion: Criterion, **options) -> ObjectiveCase:
@@ -72,4 +94,15 @@ OBJECTIVES = {
     "softmax": _head("softmax"),
     "arcface": _head("arcface"),
     "cosface": _head("cosface"),
+    "region proposals": ObjectiveCase(
+        objective=RegionProposalObjective(
+            tiny.network().clone(
+                pooling=Rmac(proposals=RegionProposals(count=4, channels=8))
+            ),
+            sample=32,
+        ),
+        draws=True,
+        needs_matches=False,
+        outputs=scored_anchors,
+    ),
 }

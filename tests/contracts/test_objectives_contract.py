@@ -61,16 +61,11 @@ def compiled(objective: Objective):
 
 def loss_of(case: ObjectiveCase, outputs, batch):
     """Returns loss, metrics and gradient of outputs that are given."""
-    labels = {"labels": batch["labels"]}
+    small = {name: array for name, array in batch.items() if name != "images"}
     (loss, metrics), gradient = compiled(case.objective)(
-        outputs, labels, variables(case)
+        outputs, small, variables(case)
     )
     return loss, metrics, gradient
-
-
-def some_outputs(case: ObjectiveCase, rows: int):
-    outputs = jax.random.normal(jax.random.key(1), (rows, 8))
-    return outputs / jnp.linalg.norm(outputs, axis=1, keepdims=True)
 
 
 def one_step(case: ObjectiveCase, *, devices: int = 1, micro_batch: int | None = None):
@@ -106,7 +101,7 @@ def test_each_output_depends_on_its_own_example(case):
 
 def test_loss_and_metrics_are_numbers(case):
     batch = batch_of(case)
-    loss, metrics, _ = loss_of(case, some_outputs(case, len(batch["labels"])), batch)
+    loss, metrics, _ = loss_of(case, case.outputs(len(batch["labels"])), batch)
     assert metrics
     for value in (loss, *metrics.values()):
         assert value.shape == () and value.dtype == jnp.float32 and np.isfinite(value)
@@ -117,7 +112,7 @@ def test_the_order_of_the_batch_does_not_matter(case):
         pytest.skip("what is drawn depends on the order")
     batch = batch_of(case)
     rows = len(batch["labels"])
-    outputs = some_outputs(case, rows)
+    outputs = case.outputs(rows)
     groups = np.random.default_rng(2).permutation(rows // case.rows)
     order = (groups[:, None] * case.rows + np.arange(case.rows)).ravel()
     expected, *_ = loss_of(case, outputs, batch)
@@ -130,5 +125,5 @@ def test_a_batch_that_teaches_nothing_gives_loss_0_and_gradient_0(case):
         pytest.skip("every batch teaches something")
     rows = len(batch_of(case)["labels"])
     labels = {"labels": jnp.arange(rows, dtype=jnp.int32)}
-    loss, _, gradient = loss_of(case, some_outputs(case, rows), labels)
+    loss, _, gradient = loss_of(case, case.outputs(rows), labels)
     assert loss == 0 and not np.any(gradient)

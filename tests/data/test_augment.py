@@ -271,3 +271,53 @@ def test_reduced_decoding_leaves_enough_for_every_crop(resize):
 def test_options_out_of_range(options):
     with pytest.raises(InputError, match=next(iter(options))):
         with_only(**options)
+
+
+def test_boxes_are_followed_to_the_pixel():
+    follow = dataclasses.replace(
+        no_augmentation(Preprocessing(size_px=96)), flip=0.5, boxes="follow"
+    )
+    image = np.zeros((60, 90, 3), np.uint8)
+    image[12:30, 20:65] = 255
+    expected = follow.preprocessing.apply(image)
+    sides = set()
+    for seed in range(12):
+        found, box = follow.follow(
+            image, rng(seed, "test"), box=(12.0, 20.0, 30.0, 65.0)
+        )
+        y0, x0, y1, x1 = (round(edge) for edge in box)
+        inner = found[y0 + 2 : y1 - 2, x0 + 2 : x1 - 2]
+        assert inner.min() > 250
+        outside = found.copy()
+        outside[y0 - 2 : y1 + 2, x0 - 2 : x1 + 2] = 0
+        assert outside.max() < 5
+        assert found.shape == expected.shape
+        sides.add(x0)
+    assert sides == {round(20 * 96 / 90), round((90 - 65) * 96 / 90)}
+
+
+def test_boxes_are_clipped_to_the_image_or_refused(photo):
+    follow = dataclasses.replace(PLAIN, boxes="follow")  # 300 x 400 to 64 x 64
+    _, box = follow.follow(photo, rng(0, "test"), box=(-50.0, 200.0, 150.0, 900.0))
+    assert box == pytest.approx((0, 32, 32, 64))
+    for outside in [
+        (310.0, 10.0, 400.0, 50.0),
+        (10.0, 10.0, 11.0, 50.0),
+        (-9.0, 10.0, 0.0, 50.0),
+    ]:
+        with pytest.raises(RejectedImage, match="the box .* covers less than 4 px"):
+            follow.follow(photo, rng(0, "test"), box=outside)
+    with pytest.raises(InputError, match="only with boxes='follow'"):
+        PLAIN.follow(photo, rng(0, "test"), box=(0.0, 0.0, 9.0, 9.0))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"area": (0.5, 1.0)},
+        {"preprocessing": Preprocessing(size_px=80, resize="square", crop_px=64)},
+    ],
+)
+def test_boxes_that_crops_would_cut_are_not_followed(options):
+    with pytest.raises(InputError, match="boxes='follow' needs whole images"):
+        dataclasses.replace(PLAIN, boxes="follow", **options)

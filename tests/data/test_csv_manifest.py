@@ -1,7 +1,11 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from jaxsim.core.errors import InputError
-from jaxsim.data.csv_manifest import csv_manifest
+from jaxsim.data.csv_manifest import csv_manifest, write_csv_manifest
+from jaxsim.data.records import Record
 
 
 def write(tmp_path, text, encoding="utf-8"):
@@ -93,3 +97,51 @@ def test_grocery_list(shared_data):
     )
     assert len(records) == 5421 and len({r.label for r in records}) == 81
     assert records[0].split == "train" and records[0].content.is_file()
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    records = [
+        Record(
+            name="known by another name",
+            content=tmp_path / "a/1, two\nlines.jpg",
+            label="shoes/red",
+            split="train",
+            box=(1.0, 2.25, 30.126, 40.0),
+        ),
+        Record(name="b", content=tmp_path / "ünï 🦊.jpg"),
+    ]
+    write_csv_manifest(tmp_path / "list.csv", records)
+    first, second = csv_manifest(tmp_path / "list.csv")
+    assert first.name == "a/1, two\nlines.jpg" and second.name == "ünï 🦊.jpg"
+    assert [r.content for r in (first, second)] == [r.content for r in records]
+    assert (first.label, first.split) == ("shoes/red", "train")
+    assert first.box == (1.0, 2.25, 30.13, 40.0)
+    assert (second.label, second.split, second.box) == (None, None, None)
+
+
+def test_a_link_beside_the_list_leads_to_files_elsewhere(tmp_path):
+    for folder in ("photos", "lists"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "lists" / "link").symlink_to(tmp_path / "photos")
+    image = Record(name="1.jpg", content=tmp_path / "lists" / "link" / "1.jpg")
+    write_csv_manifest(tmp_path / "lists" / "list.csv", [image])
+    (record,) = csv_manifest(tmp_path / "lists" / "list.csv")
+    assert record.name == "link/1.jpg"
+
+
+@pytest.mark.parametrize(
+    "record, message",
+    [
+        (Record(name="x", content=Path("/elsewhere/1.jpg")), "cannot name /elsewhere"),
+        (Record(name="x", content=lambda: b""), "'x' is no file"),
+        (Record(name="x", content=Path("{}/b\udcff.jpg")), "they are not"),
+        (Record(name="x", content=Path("{}/1.jpg"), label="\udcff"), "they are not"),
+    ],
+)
+def test_what_no_list_can_name_is_refused(tmp_path, record, message):
+    if isinstance(record.content, Path):
+        path = Path(str(record.content).replace("{}", str(tmp_path)))
+        record = replace(record, content=path)
+    with pytest.raises(InputError, match=message):
+        write_csv_manifest(tmp_path / "list.csv", [record])
+    assert not (tmp_path / "list.csv").exists()

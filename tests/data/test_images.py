@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from jaxsim.core.errors import InputError
-from jaxsim.data.images import RejectedImage, decode, upright_size
+from jaxsim.data.images import RejectedImage, decode, file_suffix, upright_size
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -259,3 +259,11 @@ def test_random_damage_gives_an_image_or_a_reject(format):
             assert decode(damaged.tobytes()).ndim == 3
         except RejectedImage as error:
             assert error.reason
+
+
+@pytest.mark.parametrize(
+    "format, suffix",
+    [("JPEG", ".jpg"), ("PNG", ".png"), ("JPEG2000", ".jp2"), ("TIFF", ".tiff")],
+)
+def test_suffix_of_a_file(format, suffix):
+    assert file_suffix(encoded(Image.new("RGB", (8, 8)), format)) == suffix

@@ -330,3 +330,55 @@ def test_the_process_ends_promptly(how):
         assert child.returncode == 0, errors
     else:
         assert "KeyboardInterrupt" in errors
+
+
+FOLLOW = dataclasses.replace(PLAIN, flip=0.5, boxes="follow")
+
+
+def with_boxes(boxes):
+    return [
+        dataclasses.replace(record, box=box)
+        for record, box in zip(records_of(FILES), boxes, strict=True)
+    ]
+
+
+def test_boxes_come_with_the_whole_images():
+    boxes = [(10.0, 20.0 + i, 50.0, 90.0) for i in range(len(FILES))]
+    loaded = TrainingBatches(with_boxes(boxes), LABELS, SAMPLER, FOLLOW, num_threads=2)
+    for step, batch in enumerate(loaded.iterate(0, 2)):
+        assert batch["boxes"].shape == (4, 4) and batch["boxes"].dtype == np.float32
+        for row, i in enumerate(batch["ids"]):
+            image, box = FOLLOW.follow(
+                decode(FILES[i]), rng(0, "augment", 4 * step + row), box=boxes[i]
+            )
+            height, width = batch["valid"][row]
+            np.testing.assert_array_equal(batch["images"][row, :height, :width], image)
+            np.testing.assert_allclose(batch["boxes"][row], box, rtol=1e-6)
+
+
+def test_images_without_boxes_cannot_teach_boxes():
+    boxes = [(10.0, 20.0, 50.0, 90.0)] * (len(FILES) - 2) + [None] * 2
+    with pytest.raises(InputError, match=r"2 of 8 images have no box, such as '6.jpg'"):
+        TrainingBatches(with_boxes(boxes), LABELS, SAMPLER, FOLLOW)
+
+
+def test_an_image_whose_box_lies_outside_is_replaced():
+    boxes = [(10.0, 20.0, 50.0, 90.0)] * (len(FILES) - 1) + [(500.0, 0.0, 600.0, 90.0)]
+    rejects = []
+    loaded = TrainingBatches(
+        with_boxes(boxes),
+        ["a"] * len(FILES),
+        Uniform(["a"] * len(FILES), batch_size=8),
+        FOLLOW,
+        on_reject=rejects.append,
+        num_threads=0,
+    )
+    (batch,) = loaded.iterate(0, 1)
+    assert 7 not in batch["ids"] and (batch["boxes"][:, 2] > 0).all()
+    assert [reject.id for reject in rejects] == [7]
+    assert "covers less than 4 px" in rejects[0].reason
+    alone = TrainingBatches(
+        with_boxes(boxes)[7:], ["a"], Uniform(["a"], batch_size=1), FOLLOW
+    )
+    with pytest.raises(InputError, match="none of the 1 images of the label 'a'"):
+        list(alone.iterate(0, 1))

@@ -56,6 +56,25 @@ def test_few_shapes_are_compiled():
     assert exact._step._cache_size() == before
 
 
+def test_memory_is_that_of_one_block_of_each_size(small_blocks):
+    vectors = whole_numbers((5 * 192 + 96, 6), 0)
+    index = ExactIndex(vectors)
+    for queries in (3, 4, 1, 9):
+        index.search(vectors[:queries], 2)
+    assert sorted(index._spare) == [(128, 4), (192, 4)]
+
+
+def test_numbers_of_results_share_programs():
+    vectors = whole_numbers((256, 7), 0)
+    index = ExactIndex(vectors)
+    expected = index.search(vectors[:3], 20)
+    before = exact._step._cache_size()
+    for k in (11, 19):
+        found = index.search(vectors[:3], k)
+        np.testing.assert_array_equal(found.ids, expected.ids[:, :k])
+    assert exact._step._cache_size() == before
+
+
 def test_threads_may_search_at_once(small_blocks):
     vectors = whole_numbers((1000, 6), 0)
     index = ExactIndex(vectors)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsim.ops.pooling import gem, mac, spoc, square_maxima
+from jaxsim.ops.pooling import box_maxima, gem, mac, spoc, square_maxima
 
 GENERATOR = np.random.default_rng(0)
 SIZES = [(5, 7), (7, 3), (7, 7)]
@@ -68,3 +68,25 @@ def test_square_maxima_equal_the_loop():
     for row, (y, x, side) in enumerate(squares):
         expected = MAPS[:, y : y + side, x : x + side].max((1, 2))
         np.testing.assert_array_equal(found[:, row], expected)
+
+
+def test_box_maxima_equal_the_loop_over_every_box():
+    edges = [(low, high) for low in range(7) for high in range(low + 1, 8)]
+    boxes = np.array([(y0, x0, y1, x1) for y0, y1 in edges for x0, x1 in edges])
+    batch = np.broadcast_to(boxes.astype(np.int32), (3, *boxes.shape))
+    found = jax.jit(box_maxima)(MAPS, batch)
+    for row, (y0, x0, y1, x1) in enumerate(boxes):
+        expected = MAPS[:, y0:y1, x0:x1].max((1, 2))
+        np.testing.assert_array_equal(found[:, row], expected)
+
+
+def test_the_gradient_of_a_box_goes_to_its_largest_cell():
+    boxes = jnp.array([[[1, 2, 4, 6]]] * 3, jnp.int32)
+    gradient = jax.grad(lambda maps: box_maxima(maps, boxes).sum())(jnp.asarray(MAPS))
+    expected = np.zeros_like(MAPS)
+    for image in range(3):
+        for channel in range(4):
+            part = MAPS[image, 1:4, 2:6, channel]
+            y, x = np.unravel_index(part.argmax(), part.shape)
+            expected[image, 1 + y, 2 + x, channel] = 1
+    np.testing.assert_array_equal(gradient, expected)

@@ -17,8 +17,10 @@ from jaxsim.data.image_folder import image_folder
 from jaxsim.data.samplers import PK
 from jaxsim.data.training import TrainingBatches
 from jaxsim.parallel.mesh import make_mesh
+from jaxsim.training import loop as loop_module
 from jaxsim.training.log import MetricsFile, read_rows
 from jaxsim.training.loop import Evaluation, Every, Loop, fit
+from jaxsim.training.mining import PoolMining
 from jaxsim.training.state import TrainState
 from tests.training.runs import make_photos
 from tests.training.tiny import transform
@@ -215,6 +217,71 @@ def test_a_loss_that_breaks_before_the_first_checkpoint(loop, checkpoints):
     with pytest.raises(InputError, match="at step 1, .* No checkpoint was kept yet"):
         fit(loop(Counting(broken_at=1)), state())
     assert checkpoints.latest() is None
+
+
+class Clock:
+    """Time that passes only when it is told to, and a little at every look."""
+
+    def __init__(self):
+        self.now_s = 0.0
+
+    def perf_counter(self):
+        self.now_s += 0.001
+        return self.now_s
+
+
+class Mining(PoolMining):
+    """Mines nothing, and takes its time or fails."""
+
+    def __init__(self, act):
+        super().__init__(
+            labels=np.zeros(1, np.int32), describe=act, triplets=1, refresh=2
+        )
+
+    def mine(self, state, step):
+        self.describe(state, np.zeros(0, np.int64))
+        return {}
+
+    def examples(self, data, pool):
+        return data
+
+
+def test_the_rate_is_that_of_steps_alone(loop, checkpoints, monkeypatch):
+    rows, clock = [], Clock()
+    monkeypatch.setattr(loop_module, "time", clock)
+
+    def slow(*_):
+        clock.now_s += 100
+        return Evaluation({"set/map": 0.5}, 0.5)
+
+    class Step(Counting):
+        def __call__(self, state, batch):
+            clock.now_s += 1
+            return super().__call__(state, batch)
+
+    options = {"mining": Mining(slow), "evaluate": slow}
+    every = Every(evaluate=3, checkpoint=0)
+    fit(loop(Step(), every=every, listeners=[rows.append], **options), state())
+    steps = [row for row in rows if "loss" in row]
+    assert len(steps) == 6 and "images_per_s" not in steps[0]
+    # A step of 8 images is told after the next one has begun: within 2 s.
+    assert all(row["images_per_s"] > 8 / 2.5 for row in steps[1:])
+
+
+def test_a_loss_that_breaks_before_mining_is_told_as_such(loop, checkpoints):
+    def mine(*_):
+        if len(told) > 1:
+            raise InputError("descriptors hold NaN")
+
+    told = []
+    broken = loop(
+        Counting(broken_at=2),
+        mining=Mining(mine),
+        every=Every(checkpoint=100),
+        listeners=[told.append],
+    )
+    with pytest.raises(InputError, match="at step 2"):
+        fit(broken, state())
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])

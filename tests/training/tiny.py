@@ -55,15 +55,21 @@ def network(**options) -> Descriptor:
 
 
 def batch(rows: int = 16, labels: int = 4, seed: int = 0) -> dict[str, jax.Array]:
-    """Returns images of noise, of two shapes, `rows / labels` neighbours a label."""
+    """Returns images of noise, of two shapes, `rows / labels` neighbours a label.
+
+    Each has a box.
+    """
     random = np.random.default_rng(seed)
     images = random.integers(0, 256, (rows, SIZE_PX, SIZE_PX, 3), np.uint8)
     valid = np.full((rows, 2), SIZE_PX, np.int32)
     valid[::3] = (SIZE_PX, 12)
+    low = random.integers(0, 4, (rows, 2))
+    boxes = np.concatenate([low, low + random.integers(5, 9, (rows, 2))], axis=1)
     return {
         "images": jnp.asarray(images),
         "valid": jnp.asarray(valid),
         "labels": jnp.arange(rows, dtype=jnp.int32) // (rows // labels),
+        "boxes": jnp.asarray(boxes, jnp.float32),
     }
 
 

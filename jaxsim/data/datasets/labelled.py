@@ -37,7 +37,9 @@ def load(root: Path, *, label_column: str | None = None) -> list[RetrievalSet]:
     return [replace(found, rejects=rejects)]
 
 
-def held_out(root: Path, *, label_column: str | None = None) -> list[RetrievalSet]:
+def held_out(
+    root: Path, *, label_column: str | None = None, cropped: bool = True
+) -> list[RetrievalSet]:
     """Returns the set "test" if there are a train and a test part, and else none.
 
     The test images query the training images; if the training images have none of
@@ -46,6 +48,7 @@ def held_out(root: Path, *, label_column: str | None = None) -> list[RetrievalSe
     Args:
       root: as for `load`.
       label_column: as for `load`.
+      cropped: whether images that have a box are cropped to it.
 
     Raises:
       InputError: there are no images, or no test image can find another.
@@ -53,6 +56,8 @@ def held_out(root: Path, *, label_column: str | None = None) -> list[RetrievalSe
     records, rejects = open_labelled(root, label_column=label_column)
     if not _has_parts(records):
         return []
+    if not cropped:
+        records = [replace(record, box=None) for record in records]
     return [replace(_test_set(records), rejects=rejects)]
 
 
@@ -71,6 +76,29 @@ def training_images(root: Path, *, label_column: str | None = None) -> list[Reco
     """
     records, _ = open_labelled(root, label_column=label_column)
     return _split(records, "train") if _has_parts(records) else records
+
+
+def boxed_training_images(
+    root: Path, *, label_column: str | None = None
+) -> list[Record]:
+    """Returns those of `training_images` that have a box, to learn boxes from.
+
+    Args:
+      root: as for `load`.
+      label_column: as for `load`.
+
+    Raises:
+      InputError: there are no images, or none of them has a box.
+    """
+    records = training_images(root, label_column=label_column)
+    boxed = [record for record in records if record.box is not None]
+    if not boxed:
+        raise InputError(
+            f"none of the {len(records)} images of '{root}' has a box, and boxes are "
+            "what is to be learned. Give a .csv manifest with the columns path, label, "
+            "y0, x0, y1, x1, such as `jaxsim data clean` writes"
+        )
+    return boxed
 
 
 def open_labelled(

@@ -23,6 +23,9 @@ from jaxsim.nn.weights.tables import NameTable
 BACKBONE = "backbone"
 PARAMS = "params"
 REQUIRED = (BACKBONE, "classifier")
+PARAMETERS_FILE = "parameters.npz"
+LEARNED_LATER = "proposals"
+"""Layers that a trained model may do without when it is gone on from."""
 
 
 def name_tables(backbone: nn.Module) -> dict[str, NameTable]:
@@ -41,7 +44,7 @@ def name_tables(backbone: nn.Module) -> dict[str, NameTable]:
             )
 
 
-def load_pretrained(network: nn.Module, path: Path) -> dict:
+def load_pretrained(network: nn.Module, path: Path, *, whole: bool = False) -> dict:
     """Returns a network's variables with the values of a weight file.
 
     Backbone and classifier must be in the file. Other parts (a GeM exponent, a
@@ -49,17 +52,25 @@ def load_pretrained(network: nn.Module, path: Path) -> dict:
 
     Args:
       network: a descriptor or classifier around a field `backbone`.
-      path: a .pth, .safetensors or .npz file of a known naming; or parameters.npz of a
-        trained model, whose backbone is taken.
+      path: a .pth, .safetensors or .npz file of a known naming; parameters.npz of a
+        trained model, whose backbone is taken; or the folder of a trained model, which
+        is taken as a whole, but for region proposals that it does not have yet.
+      whole: the other parts must be in a foreign file, too.
 
     Raises:
       WeightsError: the file cannot be read, or does not fit.
     """
     images = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.uint8)
     template = jax.eval_shape(network.init, jax.random.key(0), images)
-    state_dict = read_state_dict(path)
+    state_dict = read_state_dict(path / PARAMETERS_FILE if path.is_dir() else path)
     if all(name.startswith(f"{PARAMS}/") for name in state_dict):
-        return _with_trained_backbone(network, template, state_dict, path)
+        folder = path.is_dir()
+        if whole and not folder:
+            raise WeightsError(
+                f"only the backbone of '{path}' can be taken. Use the trained model "
+                "itself (--model RUN/model), or fit a whitening (whiten=pca)"
+            )
+        return _of_trained(network, template, state_dict, path, whole=folder)
     tables = name_tables(network.backbone)
     naming = choose_table(state_dict, tables, source=str(path))
     table = tables[naming]
@@ -69,7 +80,7 @@ def load_pretrained(network: nn.Module, path: Path) -> dict:
     imported = {
         leaf_path: leaf
         for leaf_path, leaf in leaves.items()
-        if leaf_path[1] in REQUIRED or leaf_path in in_file
+        if whole or leaf_path[1] in REQUIRED or leaf_path in in_file
     }
     values = flatten_dict(
         import_weights(state_dict, table, unflatten_dict(imported), source=str(path))
@@ -78,15 +89,16 @@ def load_pretrained(network: nn.Module, path: Path) -> dict:
     return unflatten_dict({**values, **rest})
 
 
-def _with_trained_backbone(
-    network: nn.Module, template: dict, state_dict: dict, path: Path
+def _of_trained(
+    network: nn.Module, template: dict, state_dict: dict, path: Path, *, whole: bool
 ) -> dict:
-    """Returns variables with the backbone of one of our own models, its norm unfolded.
+    """Returns variables with those of one of our own models, its norm unfolded.
 
-    What sits on the backbone has its initial values: another pooling or whitening may
-    be wanted there.
+    Unless the whole model is wanted, what sits on the backbone has its initial values:
+    another pooling or whitening may be wanted there.
     """
-    stored = unflatten_dict(state_dict, sep="/")[PARAMS].get(BACKBONE, {})
+    params = unflatten_dict(state_dict, sep="/")[PARAMS]
+    stored = params.get(BACKBONE, {})
     layout = {name: tree.get(BACKBONE, {}) for name, tree in template.items()}
     try:
         found = unfold_batch_norm(stored, layout, epsilon=network.backbone.epsilon)
@@ -100,8 +112,18 @@ def _with_trained_backbone(
         for kind, tree in found.items()
         for leaf, value in flatten_dict(tree).items()
     }
+    if whole:
+        others = {name: tree for name, tree in params.items() if name != BACKBONE}
+        for leaf, value in flatten_dict(others).items():
+            values[(PARAMS, *leaf)] = value
     leaves: dict[tuple[str, ...], Any] = flatten_dict(template)
-    expected = {leaf: leaves[leaf] for leaf in leaves if leaf[1] == BACKBONE}
+    expected = {
+        leaf: leaves[leaf]
+        for leaf in leaves
+        if leaf in values
+        or leaf[1] == BACKBONE
+        or (whole and LEARNED_LATER not in leaf)
+    }
     for leaf in sorted(expected.keys() | values.keys()):
         name = "/".join(leaf)
         if leaf not in values or leaf not in expected:
@@ -119,10 +141,11 @@ def _with_trained_backbone(
 
 
 def pretrained_file(backbone: nn.Module, weights: str) -> Path:
-    """Returns the file that "packaged" or a path means for a backbone.
+    """Returns the file or model folder that "packaged" or a path means for a backbone.
 
     Raises:
-      WeightsError: the file does not exist, or no package has this backbone's weights.
+      WeightsError: there is no such file or folder of a model, or no package has this
+        backbone's weights.
       MissingExtraError: the package is not installed.
     """
     if weights == "packaged":
@@ -133,7 +156,7 @@ def pretrained_file(backbone: nn.Module, weights: str) -> Path:
             "torchvision, timm, cirtorch or dirtorch: weights=PATH.pth"
         )
     path = Path(weights).expanduser()
-    if not path.is_file():
+    if not path.is_file() and not (path / PARAMETERS_FILE).is_file():
         raise WeightsError(f"there is no weight file '{path}'")
     return path
 

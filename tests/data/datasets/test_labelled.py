@@ -77,3 +77,19 @@ def test_images_that_cannot_find_each_other(text, complaint):
 def test_splits_that_cannot_be_used(text, complaint):
     with pytest.raises(InputError, match=complaint):
         labelled.query_index(records(text), name="mine")
+
+
+def test_boxes_are_learned_from_images_that_have_one(tmp_path):
+    lines = ["path,label,split,box", "a,x,train,1 2 3 4", "b,x,train,", "c,x,test,"]
+    manifest = tmp_path / "boxes.csv"
+    manifest.write_text("\n".join([*lines, "d,x,test,1 2 3 4"]))
+    found = labelled.boxed_training_images(manifest)
+    assert names(found) == ["a"] and found[0].box == (1, 2, 3, 4)
+    (measured,) = labelled.held_out(manifest, cropped=False)
+    assert all(record.box is None for record in measured.queries)
+    (measured,) = labelled.held_out(manifest)
+    assert [record.box for record in measured.queries] == [None, (1, 2, 3, 4)]
+
+    manifest.write_text("\n".join(line.replace("1 2 3 4", "") for line in lines))
+    with pytest.raises(InputError, match="none of the 2 images of .* has a box"):
+        labelled.boxed_training_images(manifest)

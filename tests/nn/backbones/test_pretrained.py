@@ -12,6 +12,7 @@ from jaxsim.nn.backbones.pretrained import load_pretrained
 from jaxsim.nn.backbones.vgg import VGG16
 from jaxsim.nn.descriptor import Descriptor
 from jaxsim.nn.pooling import Gem, Rmac, Spoc
+from jaxsim.nn.region_proposals import RegionProposals
 from jaxsim.nn.weights.packaged import packaged_weights
 
 PIXELS = {"mean": (127.0, 127.0, 127.0), "std": (128.0, 128.0, 128.0)}
@@ -55,3 +56,33 @@ def test_the_backbone_is_the_trained_one_and_the_rest_is_new(trained):
 def test_another_backbone_is_refused(trained, backbone):
     with pytest.raises(WeightsError, match="does not fit this"):
         load_pretrained(descriptor(Spoc(), backbone), trained[1])
+
+
+def test_a_whole_model_is_gone_on_from_and_may_get_proposals(trained, tmp_path):
+    stored = trained[0] | {"params/pooling/p": np.full(1, 2.5, np.float32)}
+    np.savez(tmp_path / "parameters.npz", **stored)
+    found = load_pretrained(descriptor(Gem()), tmp_path)
+    assert found["params"]["pooling"]["p"] == 2.5
+
+    generator = np.random.default_rng(0)
+    del stored["params/pooling/p"]
+    whiten = {
+        "params/pooling/whiten/projection": generator.normal(size=(1280, 8)),
+        "params/pooling/whiten/bias": generator.normal(size=8),
+    }
+    np.savez(tmp_path / "parameters.npz", **stored, **whiten)
+    network = descriptor(
+        Rmac(whiten_dim=8, proposals=RegionProposals(count=4, channels=2))
+    )
+    params = load_pretrained(network, tmp_path)["params"]["pooling"]
+    for name in ("projection", "bias"):
+        np.testing.assert_array_equal(
+            params["whiten"][name], whiten[f"params/pooling/whiten/{name}"]
+        )
+    assert params["proposals"]["hidden"]["kernel"].shape == (3, 3, 1280, 2)
+
+
+@pytest.mark.parametrize("pooling", [Spoc(), Rmac(whiten_dim=8)], ids=["more", "less"])
+def test_a_whole_model_must_fit(trained, pooling):
+    with pytest.raises(WeightsError, match="only one of them has params/pooling"):
+        load_pretrained(descriptor(pooling), trained[1].parent)
