@@ -188,7 +188,7 @@ def stage_maps(results) -> dict[tuple[str, str], float]:
 def images_of(config, options: argparse.Namespace):
     """The photos of one stage, with their descriptors."""
     from jaxsim.core.progress import no_bars
-    from jaxsim.experiment.similarity_run import described_images
+    from jaxsim.experiment.described import described_images
 
     root = Path(options.data)
     return described_images(config, root, root, no_bars)

@@ -12,6 +12,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.progress import Bars
 from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.experiment.build import build_model, load_model
+from jaxsim.experiment.construct import construct
 from jaxsim.experiment.indexing import fit_sample
 from jaxsim.experiment.measure import require_readable
 from jaxsim.experiment.model_spec import ModelSpec
@@ -117,6 +118,35 @@ class DescribedImages:
             embedding = Embedder(model).embed(self.records, progress)
         require_readable(embedding.rejects)
         write_descriptors(path, embedding, self.records, fingerprint=model.fingerprint)
+
+
+def described_images(
+    config: fdl.Config, root: Path, folder: Path, bars: Bars
+) -> DescribedImages:
+    """Returns the images of a run, nothing described yet.
+
+    Args:
+      config: of a `SimilarityExperiment`.
+      root: folder of the images, or a file of descriptors.
+      folder: where descriptors are kept.
+      bars: shows progress.
+    """
+    measure = config.measure and construct(config.measure)
+    if is_descriptor_file(root):
+        training, sets = images_of_file(root)
+        file, sets = root, sets if measure else []
+    else:
+        training = list(construct(config.data)(root))
+        sets = measure.data(root) if measure else []
+        file = Path(config.descriptors) if config.descriptors else None
+    return DescribedImages(
+        training=training,
+        sets=sets,
+        file=file,
+        descriptor=config.descriptor,
+        folder=folder,
+        bars=bars,
+    )
 
 
 def is_descriptor_file(root: Path) -> bool:

@@ -21,9 +21,7 @@ from jaxsim.evaluation.protocols.base import queries_of
 from jaxsim.evaluation.result import EvaluationResult
 from jaxsim.experiment.construct import construct
 from jaxsim.experiment.described import (
-    DescribedImages,
-    images_of_file,
-    is_descriptor_file,
+    described_images,
     without_missing,
 )
 from jaxsim.experiment.epochs import in_steps
@@ -365,35 +363,6 @@ class SimilarityRun:
                     model.similarity(), embedding.vectors, labels
                 )
         return found
-
-
-def described_images(
-    config: fdl.Config, root: Path, folder: Path, bars: Bars
-) -> DescribedImages:
-    """Returns the images of a run, nothing described yet.
-
-    Args:
-      config: of a `SimilarityExperiment`.
-      root: folder of the images, or a file of descriptors.
-      folder: where descriptors are kept.
-      bars: shows progress.
-    """
-    measure = config.measure and construct(config.measure)
-    if is_descriptor_file(root):
-        training, sets = images_of_file(root)
-        file, sets = root, sets if measure else []
-    else:
-        training = list(construct(config.data)(root))
-        sets = measure.data(root) if measure else []
-        file = Path(config.descriptors) if config.descriptors else None
-    return DescribedImages(
-        training=training,
-        sets=sets,
-        file=file,
-        descriptor=config.descriptor,
-        folder=folder,
-        bars=bars,
-    )
 
 
 def _require_same(start, network) -> None:
