@@ -2,15 +2,16 @@
 
 Command:  jaxsim train configs/dir_lite0.py --data DIR --out RUN
           jaxsim evaluate configs/dir_lite0.py --data DIR  (whitened, not trained)
-          jaxsim evaluate configs/grocery.py:pooling=rmac --data DIR  (not whitened)
+          with --set model.network.pooling.whiten_dim=None, not whitened
           with weights=OTHER_RUN/model/parameters.npz it starts from a backbone that was
           trained before, such as by configs/scenes_resnet50.py:backbone=lite0
 Data:     DIR/images.csv and the photos it lists
 Note:     trained on the classes below 41 of all splits; images of the others query each
-          other. configs/dir_resnet101.py is the setting of the paper
-Hardware: a processor is enough
-Time:     not measured
-Expect:   not measured
+          other. configs/dir_resnet101.py is the setting of the paper. Its pools of many
+          images of a label and the 25 hardest triplets collapse here: .214
+Hardware: 2 cores of an AMD EPYC (AVX-512), float32
+Time:     900 s of training and measuring, on cores that others used too
+Expect:   unseen/map@r .377 neither trained nor whitened, .392 whitened, .473 trained
 Source:   Gordo et al. 2017: pool mining of triplets, a margin of 0.1 on squared
           distances, gradients of one group of images at a time.
 """
