@@ -10,7 +10,7 @@ Note:     trained on the classes below 41 of all splits; images of the others qu
           other. configs/dir_resnet101.py is the setting of the paper. Its pools of many
           images of a label and the 25 hardest triplets collapse here: .214
 Hardware: 2 cores of an AMD EPYC (AVX-512), float32
-Time:     900 s of training and measuring, on cores that others used too
+Time:     773 s of training and measuring, on cores that others used too
 Expect:   unseen/map@r .377 neither trained nor whitened, .392 whitened, .473 trained
 Source:   Gordo et al. 2017: pool mining of triplets, a margin of 0.1 on squared
           distances, gradients of one group of images at a time.
