@@ -94,7 +94,7 @@ def run_training(config: fdl.Config, root: Path, data: Path) -> None:
     assert stored.fingerprint == run.model.fingerprint
 
 
-def run_stages(config: fdl.Config, root: Path) -> None:
+def run_stages(config: fdl.Config, root: Path, data: Path) -> None:
     """Trains each stage for two steps on descriptors of four numbers."""
     make_data(config.deepcosine.data, root)
     for stage in (config.deepcosine, config.deepsim, config.deepsimh):
@@ -106,7 +106,7 @@ def run_stages(config: fdl.Config, root: Path) -> None:
             stage.mining.candidates = 20
     out = root / f"run of {fdl.get_callable(config.deepcosine.data).__module__}"
     results = train_stages(
-        config, root, out, watch=lambda folder: nullcontext([]), bars=no_bars
+        config, data, out, watch=lambda folder: nullcontext([]), bars=no_bars
     )
     for result in results.values():
         assert result.steps == 2

@@ -8,6 +8,7 @@ import pytest
 from jaxsim.core.errors import InputError
 from jaxsim.experiment.config_file import load_config, parse_options
 from jaxsim.experiment.descriptors import descriptor_config
+from jaxsim.experiment.similarity_experiment import SimilarityStages
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SMVS = str(CONFIGS / "smvs.py")
@@ -59,7 +60,9 @@ def test_wrong_references_say_what_exists(reference, overrides, message):
 def test_every_config_builds_its_model(path):
     needs_truth = path.stem in ("oxford_paris", "instre")
     config = load_config(f"{path}:truth=gnd.json" if needs_truth else str(path))
-    assert fdl.build(config.model).network.backbone.last_stage
+    stages = fdl.get_callable(config) is SimilarityStages
+    model = config.deepcosine.descriptor if stages else config.model
+    assert fdl.build(model).network.backbone.last_stage
 
 
 def test_options_may_hold_tuples():
