@@ -71,7 +71,7 @@ def _candidates(scores: Array, k: int, floor: Array) -> tuple[Array, Array]:
     """
     rows, queries = scores.shape
     groups = rows // _GROUP
-    if rows % _GROUP or groups < 4 * k:
+    if rows % _GROUP or groups < 8 * k:
         wanted = jnp.where(scores > floor.T, scores, -jnp.inf)
         return _by_rows(wanted).T, jnp.tile(jnp.arange(rows), (queries, 1))
     maxima = _by_rows(_maxima(scores.reshape(groups, _GROUP, queries)))
