@@ -12,7 +12,7 @@ later runs encode new photos with it until --retrain or another --kind:
 
   exact           every vector, exactly; what a new index has if nothing is asked for
   pq:M            M bytes a photo, every one looked at; M divides the dimension, 512
-  opq:M           the same after a rotation that is learned too: better, trains longer
+  opq:M           the same after a rotation that is learned too; trains longer
   ivfpq:LISTS,M   M bytes a photo in LISTS lists, of which a search looks into a few
   faiss:FACTORY   an index of faiss (extra `faiss`), such as faiss:IVF1024,PQ64
 
