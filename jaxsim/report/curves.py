@@ -188,7 +188,7 @@ class _Chart:
         self._ticks = round_ticks(low, high)
         if 0 <= low and high <= 1 < self._ticks[-1]:
             # Shares end at 1.
-            self._ticks = round_ticks(low, 1.0)
+            self._ticks = round_ticks(min(low, 0.9), 1.0)
         self._labels = tick_labels(self._ticks)
         left = 8 + round(max(map(_width, self._labels)))
         self._frame = Frame(

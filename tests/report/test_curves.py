@@ -89,6 +89,14 @@ def test_values_stand_where_the_axes_say():
     assert "step" in labels
 
 
+@pytest.mark.parametrize("values", [[1.0], [0.3, 0.97], [0.55, 1.0], [0.96, 0.985]])
+def test_axes_of_shares_end_at_one(values):
+    ticks = re.findall(r'text-anchor="end"[^>]*>([\d.]+)<', train(values))
+    assert ticks and max(map(float, ticks)) <= 1
+    for _, y in places(lines(train(values), "curve")[0]):
+        assert 27.9 <= y <= 154.1
+
+
 def test_smoothing_adds_a_line_and_a_legend():
     plain, smooth = train([1, 2, 4, 1]), train([1, 2, 4, 1], window=3)
     assert not lines(plain, "logged") and "running mean" not in plain
