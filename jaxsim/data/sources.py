@@ -88,8 +88,10 @@ def open_source(text: str) -> tuple[Sequence[Record], list[Reject]]:
     path = Path(text).expanduser()
     try:
         path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        pass  # Told below.
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            f"there is no '{text}', neither as a file nor as a folder; check the path"
+        ) from error
     except OSError as error:
         raise InputError(
             f"'{text}' cannot be looked at: {error.strerror}. Give another path, or "
@@ -98,10 +100,6 @@ def open_source(text: str) -> tuple[Sequence[Record], list[Reject]]:
     if path.is_dir():
         listing = image_folder(path)
         return listing.records, listing.rejects
-    if not path.exists():
-        raise InputError(
-            f"there is no '{text}', neither as a file nor as a folder; check the path"
-        )
     if path.suffix.lower() == ".csv":
         return csv_manifest(path), []
     return [Record(name=path.name, content=path)], []

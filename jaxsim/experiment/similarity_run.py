@@ -103,7 +103,7 @@ class SimilarityRun:
         self.start = start
         if start is not None:
             _require_same(start.network, experiment.network)
-        if experiment.keep == "best" and not self._measured_sets:
+        if experiment.keep == "best" and not self.images.sets:
             raise InputError(
                 "keep='best' needs something to measure, and there is nothing: set "
                 "`measure`, or keep='last'"
@@ -120,10 +120,6 @@ class SimilarityRun:
     def keep(self) -> Keep:
         """Which model is kept."""
         return self.experiment.keep
-
-    @property
-    def _measured_sets(self):
-        return list(self.images.sets)
 
     @cached_property
     def records(self) -> list[Record]:
@@ -221,13 +217,7 @@ class SimilarityRun:
         return self._state(dict(self.objective.init(key, batch, key=key)))
 
     def _state(self, variables: dict) -> TrainState:
-        pool = None if self.experiment.mining is None else self._empty_pool()
-        return self.recipe.start(variables, pool)
-
-    def _empty_pool(self) -> dict[str, jax.Array]:
-        mining = self.mining
-        assert mining is not None
-        return mining.empty()
+        return self.recipe.start(variables, self.mining and self.mining.empty())
 
     def loop(self, checkpoints: Checkpoints, listeners: Sequence[Listener]) -> Loop:
         """Returns what `fit` needs besides the state."""
@@ -344,7 +334,7 @@ class SimilarityRun:
         return result._replace(
             before=self._result(None),
             after=self._last[1] if known and self._last else self._result(model),
-            sets=self._measured_sets,
+            sets=list(self.images.sets),
             pair_scores=self._pair_scores(model),
         )
 

@@ -192,36 +192,32 @@ def test_queries_that_cannot_be_used_are_told_everywhere(
     assert "queries skipped" in page and "void.jpg" in page and "qe:2" in page
 
 
-def test_an_interrupted_first_run_goes_on(photos, tmp_path, jaxsim, monkeypatch):
-    words = ("index", photos, "--out", tmp_path / "index", *FAST)
+@pytest.fixture
+def begun(photos, tmp_path, jaxsim, monkeypatch):
+    """An index whose first run was interrupted before its commit."""
+
+    def commit(*_, **__):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "begun.index"
     with monkeypatch.context() as patch:
         patch.setattr("jaxsim.index.pending._FLUSH_SECONDS", 0.0)
-
-        def commit(*_, **__):
-            raise KeyboardInterrupt
-
         patch.setattr("jaxsim.index.writer.IndexWriter.commit", commit)
-        assert jaxsim(*words)[0] == 130
+        assert jaxsim("index", photos, "--out", out, *FAST)[0] == 130
+    return out
+
+
+def test_an_interrupted_first_run_goes_on(photos, begun, jaxsim):
+    words = ("index", photos, "--out", begun, *FAST)
     code, output, errors = jaxsim(*words, "--json", "-")
     assert code == 0, errors
     facts = json.loads(output)
     assert (facts["embedded"], facts["reused"], facts["images"]) == (0, 6, 6)
 
 
-def test_an_interrupted_first_run_of_another_model_is_no_help(
-    photos, tmp_path, jaxsim, monkeypatch
-):
-    words = ("index", photos, "--out", tmp_path / "index")
-    with monkeypatch.context() as patch:
-        patch.setattr("jaxsim.index.pending._FLUSH_SECONDS", 0.0)
-
-        def commit(*_, **__):
-            raise KeyboardInterrupt
-
-        patch.setattr("jaxsim.index.writer.IndexWriter.commit", commit)
-        assert jaxsim(*words, *FAST)[0] == 130
+def test_an_interrupted_first_run_of_another_model_is_no_help(photos, begun, jaxsim):
     other = ("--model", "pooling=gem,size_px=64", "--json", "-")
-    code, output, errors = jaxsim(*words, *other)
+    code, output, errors = jaxsim("index", photos, "--out", begun, *other)
     assert code == 0, errors
     assert json.loads(output)["embedded"] == 6
 
