@@ -115,6 +115,7 @@ def measure_speed(sizes: Sizes, turns: int, peer: bool) -> dict[str, float]:
         if peer:
             ratios = np.array(seconds["faiss"]) / np.array(seconds["jaxsim"])
             metrics[f"ratio/{name}"] = float(np.median(ratios))
+        print(f"{name}: {batch / float(np.median(seconds['jaxsim'])):.1f} queries/s")
     return metrics
 
 

@@ -51,7 +51,8 @@ def convolution(
     Returns:
       float [B, Hout, Wout, Cout] of the dtype of `x`, sums taken in float32, with
       Hout = (H + before + after - kh) // stride + 1; platforms agree to 1e-4 of the
-      largest output.
+      largest output where `jax.default_matmul_precision("highest")` holds; by default
+      GPUs and TPUs multiply float32 in fewer bits.
 
     Raises:
       InputError: shapes, dtypes, groups, stride and padding do not fit each other.
