@@ -45,13 +45,17 @@ def get_config(
     rate: float = 1e-3,
     weight_decay: float = 0.0,
     max_class: int = 41,
+    measured_split: Literal["val", "test"] = "test",
     most_measured: int = 600,
 ) -> fdl.Config[SimilarityStages] | fdl.Config[SimilarityExperiment]:
     """Returns all stages, or one, which goes on from the run `start`."""
     if collection == "grocery":
         data = fdl.Partial(grocery.train, max_class=max_class)
         measured = fdl.Partial(
-            grocery.seen_and_unseen, min_class=max_class, most=most_measured
+            grocery.seen_and_unseen,
+            split=measured_split,
+            min_class=max_class,
+            most=most_measured,
         )
     else:
         data = fdl.Partial(labelled.training_images)

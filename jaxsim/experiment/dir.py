@@ -11,6 +11,7 @@ from jaxsim.experiment.training_experiment import RetrievalMeasure, TrainingExpe
 from jaxsim.nn.region_proposals import RegionProposals
 from jaxsim.training.loop import Every
 from jaxsim.training.mining import PoolMining
+from jaxsim.training.objectives.classification import ClassificationObjective
 from jaxsim.training.objectives.criteria import TripletCriterion
 from jaxsim.training.objectives.descriptor import DescriptorObjective
 from jaxsim.training.objectives.region_proposals import RegionProposalObjective
@@ -18,6 +19,8 @@ from jaxsim.training.optim import Group, adam
 from jaxsim.training.schedules import cosine
 
 MARGIN = 0.1
+# Of cosines: few labels are told apart by smaller ones than the paper's thousands.
+SCALE, CLASS_MARGIN = 24.0, 0.2
 LEVELS = 2
 PROPOSALS = "network/pooling/proposals/*"
 
@@ -128,6 +131,50 @@ def training_config(
             refresh=refresh,
             margin=MARGIN,
         ),
+        measure=fdl.Config(RetrievalMeasure, data=None, protocol=fdl.Config(SameLabel)),
+        every=fdl.Config(Every),
+    )
+
+
+def classification_config(
+    *,
+    model: fdl.Config[ModelSpec],
+    batch_size: int,
+    rate: float,
+    steps: int,
+) -> fdl.Config[TrainingExperiment]:
+    """Returns the training that precedes that by triplets, its data still to be set.
+
+    The descriptor, its regions' whitening included, learns to tell labels apart by its
+    cosines to one vector a label.
+
+    Args:
+      model: as of `model_config`.
+      batch_size: images of each update.
+      rate: the first learning rate.
+      steps: updates in all.
+
+    Source: Gordo et al. 2017, section 5, but for CosFace (Wang et al. 2018) in place of
+    a softmax, so that the descriptor itself is trained.
+    """
+    return fdl.Config(
+        TrainingExperiment,
+        model=model,
+        objective=fdl.Partial(
+            ClassificationObjective, head="cosface", scale=SCALE, margin=CLASS_MARGIN
+        ),
+        data=None,
+        sampler=fdl.Partial(Uniform, batch_size=batch_size),
+        transform=fdl.Config(
+            Augmentation,
+            preprocessing=model.preprocessing,
+            area=(0.5, 1.0),
+            blur=0.0,
+            jpeg=0.0,
+        ),
+        optimiser=fdl.Partial(adam),
+        learning_rate=fdl.Config(cosine, rate, steps=steps),
+        steps=steps,
         measure=fdl.Config(RetrievalMeasure, data=None, protocol=fdl.Config(SameLabel)),
         every=fdl.Config(Every),
     )

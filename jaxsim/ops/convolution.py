@@ -264,16 +264,22 @@ def _input_gradient(stride: int, padding: Padding, shape, kernel, gradient):
 def _kernel_gradient(stride: int, padded, kernel, gradient):
     """Adds some pixels of the gradient at a time, each times the window it meets.
 
-    All of them in one expression, the sums stay in registers.
+    All of them in one expression, the sums stay in registers. Their number is bounded,
+    as the time to compile them is: heights without a suitable divisor grow by rows of
+    zeros.
     """
     kh, kw = kernel.shape[:2]
     batch, height, width, channels = gradient.shape
+    fewest = min(-(-PIXELS // width), height)
     rows = next(
-        (n for n in range(1, height + 1) if height % n == 0 and n * width >= PIXELS),
-        height,
+        (n for n in range(fewest, 2 * fewest + 1) if height % n == 0),
+        fewest,
     )
-    blocks = height // rows
+    blocks = -(-height // rows)
     reach = (rows - 1) * stride + kh
+    if extra := blocks * rows - height:
+        gradient = jnp.pad(gradient, ((0, 0), (0, extra), (0, 0), (0, 0)))
+        padded = jnp.pad(padded, ((0, 0), (0, extra * stride), (0, 0), (0, 0)))
 
     def add_block(number, total):
         image, first = number // blocks, number % blocks * rows

@@ -18,6 +18,8 @@ CASES = {
     "depthwise 3x1 wide padding": ((3, 1, 1, 6), 1, ((4, 3), (2, 0)), 6, (5, 6)),
     "depthwise 5x5 in blocks": ((5, 5, 1, 6), 1, ((2, 2), (2, 2)), 6, (12, 15)),
     "depthwise 3x3 in blocks, strided": ((3, 3, 1, 6), 2, ((0, 1), (0, 1)), 6, (24, 9)),
+    "depthwise 3x3, prime height": ((3, 3, 1, 6), 1, ((1, 1), (1, 1)), 6, (13, 9)),
+    "depthwise 5x5, prime, strided": ((5, 5, 1, 6), 2, ((1, 2), (1, 2)), 6, (26, 18)),
     "pointwise": ((1, 1, 6, 4), 1, NONE, 1, (5, 4)),
     "pointwise strided": ((1, 1, 6, 4), 2, NONE, 1, (5, 4)),
     "pointwise padded": ((1, 1, 6, 4), 2, ((1, 1), (0, 1)), 1, (5, 4)),
