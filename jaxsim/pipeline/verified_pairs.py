@@ -14,7 +14,7 @@ from jaxsim.core.files import atomic_write
 from jaxsim.geometry.boxes import enclosing_box
 from jaxsim.rerank.pairs import Agreement, PairVerifier
 
-FORMAT = 1
+FORMAT = 2
 Names = tuple[str, str]
 """Of the contents of two images, the smaller first."""
 
@@ -23,7 +23,7 @@ class Match(NamedTuple):
     """What remains of a verified pair.
 
     Attributes:
-      count: number of inliers at different places, in the image that has fewer.
+      count: number of places where inliers lie, see `Agreement`.
       transform: float32 [3, 3], affine, from the first image to the second, on columns
         (y, x, 1) in their pixels, where the first pixel reaches from 0 to 1.
       boxes: float32 [2, 4], around the inliers in the first and the second image, in
@@ -57,13 +57,10 @@ def _match(found: Agreement, first: LocalFeatures, second: LocalFeatures) -> Mat
     at = found.matches[found.inlier]
     # The first pixel reaches from 0 to 1, its centre is where points count from.
     ends = (first.points[at[:, 0]] + 0.5, second.points[at[:, 1]] + 0.5)
-    # Where a small pattern looks like many others, many points match a single one, and
-    # SIFT may find a point more than once.
-    count = min(len(np.unique(np.rint(points), axis=0)) for points in ends)
     transform = found.transform.copy()
     transform[:2, 2] += 0.5 - 0.5 * transform[:2, :2].sum(axis=1)
     boxes = np.stack([enclosing_box(points) for points in ends])
-    return Match(count, transform, boxes.astype(np.float32))
+    return Match(found.count, transform, boxes.astype(np.float32))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ class Agreement:
     """What two images have in common.
 
     Attributes:
-      count: number of inliers; 0 if no model was found.
+      count: number of places where inliers lie, in the image that has fewer; 0 if no
+        model was found.
       matches: int [M, 2], positions of matching points in the first and second image.
       inlier: bool [M].
       transform: float32 [3, 3], from the first image to the second, on columns
@@ -40,6 +41,10 @@ class Agreement:
 @dataclass(frozen=True, kw_only=True)
 class PairVerifier:
     """Matches the points of two images and seeks the model that most matches fit.
+
+    Inliers are counted by place, a square as wide as the threshold: where a small
+    pattern looks like many others, many points match a few, and a model that sends
+    everything to that place fits all of them.
 
     Attributes:
       model: what relates the images.
@@ -105,13 +110,15 @@ class PairVerifier:
                 samples=self.samples,
                 seed=self.seed,
             )
-            counts, inliers, transforms = map(np.asarray, estimate)
+            inliers, transforms = map(np.asarray, estimate[1:])
             for i, row in enumerate(rows):
                 first, second = pairs[row]
+                inlier = inliers[i, : len(matches[row])]
+                ends = (points[i, : len(inlier)][inlier] for points in (source, target))
                 found[row] = Agreement(
-                    int(counts[i]),
+                    min(_places(points, self.threshold_px) for points in ends),
                     matches[row],
-                    inliers[i, : len(matches[row])],
+                    inlier,
                     _in_pixels(transforms[i], first.pixel_size, second.pixel_size),
                 )
         return found
@@ -172,6 +179,11 @@ def _rounded_up(count: int, least: int, factor: int) -> int:
     while size < count:
         size *= factor
     return size
+
+
+def _places(points: Float32[np.ndarray, "M 2"], side: float) -> int:
+    """Returns how many squares of a grid have a point in them."""
+    return len(np.unique(np.floor(points / side).astype(np.int64), axis=0))
 
 
 def _in_pixels(

@@ -25,18 +25,6 @@ def test_transform_and_boxes_count_from_the_border_of_the_first_pixel():
         np.testing.assert_allclose(box, [*points.min(axis=0), *points.max(axis=0)])
 
 
-def test_inliers_at_one_place_count_once():
-    rng = np.random.default_rng(1)
-    image = random_features(rng, 40)
-    other = seen_from_elsewhere(rng, image, 40, count=40)
-    # The last ten of 40 true matches all fall on one place, in one image only.
-    other.points[30:] = other.points[30] + rng.random((10, 2)) * 0.1
-    image.points[30:] = (other.points[30:] - [20, 30]) / 0.8 + rng.random((10, 2)) * 3
-    (match,) = verified(VERIFIER, [(image, other)])
-    places = {tuple(np.rint(p + 0.5).tolist()) for p in other.points}
-    assert match.count == len(places) < 40
-
-
 def test_what_was_saved_is_known_again(tmp_path):
     store = VerifiedPairs.open(tmp_path / "pairs.npz")
     assert not store.known

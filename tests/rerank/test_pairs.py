@@ -25,6 +25,32 @@ def test_shared_points_are_inliers_and_give_the_transform(model):
     np.testing.assert_allclose(mapped, other.points[:40], atol=0.5)
 
 
+@pytest.mark.parametrize("model", ["homography", "affine"])
+def test_inliers_at_one_place_count_once(model):
+    rng = np.random.default_rng(1)
+    image = random_features(rng, 40)
+    other = seen_from_elsewhere(rng, image, 40, count=40)
+    # The last ten of 40 true matches all fall on one place, in one image only.
+    other.points[30:] = other.points[30] + rng.random((10, 2)) * 0.1
+    image.points[30:] = (other.points[30:] - [20, 30]) / 0.8 + rng.random((10, 2)) * 3
+    (found,) = PairVerifier(model=model, samples=2048).verify([(image, other)])
+    assert found.inlier.sum() >= 39
+    places = {(int(y // 5), int(x // 5)) for y, x in other.points[found.matches[:, 1]]}
+    assert found.count <= len(places) < 34
+
+
+@pytest.mark.parametrize("model", ["homography", "affine"])
+def test_matches_that_all_end_on_a_spot_are_no_agreement(model):
+    rng = np.random.default_rng(0)
+    image = random_features(rng, 64)
+    other = seen_from_elsewhere(rng, image, 64, count=64)
+    other.points[:48] = [200, 300] + rng.random((48, 2)) * 6
+    other.points[48:] = rng.random((16, 2)) * [480, 640]
+    (found,) = PairVerifier(model=model).verify([(image, other)])
+    assert len(found.matches) >= 48
+    assert found.count <= 9
+
+
 def test_many_pairs_equal_one_by_one():
     rng = np.random.default_rng(1)
     image = random_features(rng, 100)
