@@ -324,8 +324,9 @@ def scorer_of(similarity) -> Callable:
     def score(queries: np.ndarray, images: np.ndarray) -> np.ndarray:
         if len(images) not in kept:
             kept[len(images)] = similarity.image_parts(images)
-        rows = np.broadcast_to(np.arange(len(images)), (len(queries), len(images)))
-        return similarity.scores(queries, kept[len(images)], rows)
+        who, which = np.indices((len(queries), len(images))).reshape(2, -1)
+        scores = similarity.pair_scores(queries, kept[len(images)], who, which)
+        return scores.reshape(len(queries), len(images))
 
     return score
 

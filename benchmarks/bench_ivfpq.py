@@ -111,7 +111,8 @@ def measured(sizes: Sizes, turns: int, peer: bool) -> dict[str, float]:
             ):
                 theirs = at_recall(curves["faiss"], recall)
                 name = f"ratio/{sizes.name}_batch{batch}_probes{probes}"
-                metrics[name] = qps / theirs
+                if theirs is not None:
+                    metrics[name] = qps / theirs
     return metrics
 
 
@@ -139,9 +140,11 @@ def recall_of(found: np.ndarray, neighbours: np.ndarray) -> float:
     return float(np.mean(shares))
 
 
-def at_recall(curve: list[tuple[float, float]], recall: float) -> float:
-    """Reads queries per second off a curve; beyond its ends they stay as there."""
+def at_recall(curve: list[tuple[float, float]], recall: float) -> float | None:
+    """Reads queries per second off a curve; None beyond its ends."""
     recalls, qps = np.array(sorted(curve)).T
+    if not recalls[0] <= recall <= recalls[-1]:
+        return None
     return float(np.exp(np.interp(recall, recalls, np.log(qps))))
 
 

@@ -40,7 +40,7 @@ def get_config(
     size_px: int = 480,
     pairs: int = 128,
     steps: tuple[int, int, int] = (4000, 1500, 2000),
-    deltas: tuple[float, float] = (0.2, 0.8),
+    deltas: tuple[float, float] = (0.4, 0.8),
     margin: float = 0.0,
     rate: float = 1e-3,
     weight_decay: float = 0.0,

@@ -19,7 +19,8 @@ relative to the list, so it must be in the photos' folder or above. Kept photos 
 TFDS data set are written to MANIFEST.images/.
 
 Points (about 140 KB a photo) and verified pairs are kept in the cache folder: run it
-again to go on after an interruption, or to try another --min-inliers in no time.
+again to go on after an interruption, or to try another --min-inliers without verifying
+any pair again.
 
 examples:
   jaxsim data clean ~/Landmarks --out ~/Landmarks/clean.csv --html clean.html
@@ -87,13 +88,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Cleans, writes the lists, and prints what happened."""
-    from jaxsim.cli.output import write_json
     from jaxsim.cli.progress import progress_bar
     from jaxsim.experiment.cleaned_files import check_manifest, write_cleaned
     from jaxsim.experiment.cleaning import Cleaning
     from jaxsim.experiment.data_clean import clean_data
-    from jaxsim.report.cleaning_page import cleaning_page
-    from jaxsim.report.page import write_page
 
     cleaning = Cleaning(
         min_inliers=options.min_inliers,
@@ -108,6 +106,17 @@ def run(options: argparse.Namespace) -> None:
         check=lambda records: check_manifest(options.out, options.source, records),
         bars=progress_bar,
     )
+    try:
+        write_cleaned(cleaned, options.out)
+    finally:
+        _tell(cleaned, options)
+
+
+def _tell(cleaned, options: argparse.Namespace) -> None:
+    from jaxsim.cli.output import write_json
+    from jaxsim.report.cleaning_page import cleaning_page
+    from jaxsim.report.page import write_page
+
     settings = {
         "source": str(options.source),
         "min_inliers": options.min_inliers,
@@ -123,7 +132,6 @@ def run(options: argparse.Namespace) -> None:
         write_json(options.json, {"settings": settings, **cleaned.to_json()})
     if options.json != "-":
         _show(cleaned)
-    write_cleaned(cleaned, options.out)
 
 
 def _manifest(text: str) -> Path:

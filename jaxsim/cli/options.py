@@ -13,8 +13,8 @@ def add_rerank(parser: argparse.ArgumentParser) -> None:
         "--rerank",
         metavar="STAGES",
         help="make the rankings better, in stages: dba:K joins every image with its K "
-        "neighbours, qe:K every query with its first K results, aqe:K weighs these by "
-        "their cosines to the power of 3, spatial:K looks whether the points of the "
+        "neighbours, qe:K every query with its first K results, alphaqe:K weighs them "
+        "by their cosines to the power of 3, spatial:K looks whether the points of the "
         "first K results lie as in the query, learned:K orders the first K results by "
         "the similarity of --similarity; such as dba:20,qe:1,spatial:50",
     )

@@ -64,7 +64,8 @@ def write_cleaned(cleaned: Cleaned, manifest: Path) -> None:
     write_rejects(dropped_path(manifest), cleaned.dropped)
     if not cleaned.kept:
         raise InputError(
-            f"nothing is left, so {manifest} was not written; why, says "
+            f"nothing is left, so {manifest} was not written"
+            f"{' and is that of an earlier run' * manifest.exists()}; why, says "
             f"{dropped_path(manifest)}. Images agree if they show one thing (a "
             "building, a book), not a kind of things. Try fewer inliers, or keep "
             "labels in which no two images agree"

@@ -51,7 +51,7 @@ def clean_data(
     """Finds which images of each label agree, and where the thing is in them.
 
     Local features and verified pairs are kept in the cache, so that an interrupted run
-    goes on where it was, and another `min_inliers` costs almost nothing.
+    goes on where it was, and another `min_inliers` verifies no pair again.
 
     Args:
       source: a folder, a manifest, or tfds:NAME:SPLIT, as `open_labelled` takes it.

@@ -1,5 +1,6 @@
 """Descriptors of the images of a run: from a file, or made once and kept in one."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from jaxsim.pipeline.descriptor_file import (
     SUFFIXES,
     DescriptorFile,
     read_descriptors,
+    stored_name,
     write_descriptors,
 )
 from jaxsim.pipeline.embed import Embedder, Embedding
@@ -28,6 +30,8 @@ from jaxsim.pipeline.model import CONFIG_FILE
 DESCRIPTOR_FOLDER = "descriptor"
 DESCRIPTORS_FILE = "descriptors.npz"
 EVERY = 5
+MOST_MISSING = 0.01
+"""Share of images that a file of descriptors may lack."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,14 @@ class DescribedImages:
         """
         asked = [r for data in self.sets for r in (data.queries or ())]
         ranked = [r for data in self.sets for r in data.database]
-        records = {r.name: r for r in [*self.training, *ranked, *asked]}
+        records: dict[str, Record] = {}
+        for record in [*self.training, *ranked, *asked]:
+            if records.setdefault(record.name, record).content != record.content:
+                raise InputError(
+                    f"two images have the name '{record.name}', by which descriptors "
+                    "are kept. Rename one, or keep the parts of a collection in "
+                    "folders of one folder"
+                )
         if boxed := [r.name for r in records.values() if r.box is not None]:
             raise InputError(
                 f"descriptors are kept by the names of images, and '{boxed[0]}' is a "
@@ -72,11 +83,12 @@ class DescribedImages:
         """The descriptors, read or made now.
 
         Raises:
-          InputError: they cannot be used, or one of the images has none in a file.
+          InputError: they cannot be used, or more than a hundredth of the images have
+            none in a file.
         """
         if self.file is not None:
             found = read_descriptors(self.file)
-            self._require_all(found)
+            self._require_most(found)
             return found
         made = self.folder / DESCRIPTORS_FILE
         if not made.exists():
@@ -87,23 +99,33 @@ class DescribedImages:
     def _rows(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.descriptors.names)}
 
+    def _row(self, record: Record) -> int:
+        return self._rows.get(stored_name(record.name), -1)
+
     def of(self, records: Sequence[Record]) -> Embedding:
         """Returns the descriptors of some of the images."""
-        rows = np.array([self._rows.get(r.name, -1) for r in records], np.int64)
+        rows = np.array([self._row(record) for record in records], np.int64)
         vectors = np.where(rows[:, None] >= 0, self.descriptors.vectors[rows], 0)
         return Embedding(
             vectors=vectors.astype(np.float32), found=rows >= 0, rejects=()
         )
 
-    def _require_all(self, found: DescriptorFile) -> None:
+    def _require_most(self, found: DescriptorFile) -> None:
+        """Goes on without a few, which may be damaged; many are another folder's."""
         known = set(found.names)
-        missing = [r.name for r in self.records if r.name not in known]
-        if missing:
+        missing = [r.name for r in self.records if stored_name(r.name) not in known]
+        if not missing:
+            return
+        text = (
+            f"{len(missing)} of {len(self.records)} images have no descriptor in "
+            f"'{self.file}', such as '{missing[0]}'"
+        )
+        if len(missing) > MOST_MISSING * len(self.records):
             raise InputError(
-                f"{len(missing)} of {len(self.records)} images have no descriptor in "
-                f"'{self.file}', such as '{missing[0]}'. Make it by 'jaxsim embed' of "
-                "the same folder, or leave descriptors=… away to describe them now"
+                f"{text}. Make it by 'jaxsim embed' of the same folder, or leave "
+                "descriptors=… away to describe them now"
             )
+        logging.getLogger(__name__).warning("%s; they are left out", text)
 
     def _make(self, path: Path) -> None:
         place = self.folder / DESCRIPTOR_FOLDER

@@ -23,7 +23,7 @@ from jaxsim.rerank.spatial import SpatialVerification
 
 ALPHA = 3.0
 LEARNED = "learned"
-KINDS = ("dba", "qe", "aqe", "spatial", LEARNED)
+KINDS = ("dba", "qe", "alphaqe", "spatial", LEARNED)
 MOST_RESCORED = 1000
 """Results that a similarity scores if no number is asked for."""
 _log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ def build_stages(
                 return DatabaseAugmentation(k=name.number)
             case "qe":
                 return QueryExpansion(k=name.number)
-            case "aqe":
+            case "alphaqe":
                 return QueryExpansion(k=name.number, alpha=ALPHA)
             case "learned":
                 if similarity is None:

@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 
 import fiddle as fdl
-import jax
-import numpy as np
 
 from jaxsim.core.errors import IndexFormatError, InputError
 from jaxsim.experiment.construct import construct
@@ -15,6 +13,8 @@ from jaxsim.experiment.similarity_experiment import STAGES
 from jaxsim.nn.similarity import SimilarityNetwork
 from jaxsim.pipeline.model import load_variables
 from jaxsim.pipeline.similarity import SIMILARITY_FILE, SimilarityModel
+from jaxsim.training.objectives.base import Objective
+from jaxsim.training.objectives.similarity import ImagePairObjective
 
 SIMILARITY = "similarity"
 """The field of an objective of images that holds one, and the folder of a run."""
@@ -75,26 +75,37 @@ def open_similarity(folder: Path) -> SimilarityModel:
     )
 
 
-def put_similarity(params: dict, model: SimilarityModel) -> None:
+def require_same_network(trained: SimilarityNetwork, config: SimilarityNetwork) -> None:
+    """Raises InputError unless parameters of one network mean the same in another.
+
+    Args:
+      trained: that has the parameters.
+      config: that is to go on with them.
+    """
+    for name in ("dim", "widths", "symmetric"):
+        old, new = getattr(trained, name), getattr(config, name)
+        if old != new:
+            raise InputError(
+                f"the similarity to start from has {name}={old}, and the config "
+                f"{name}={new}. Give both the same"
+            )
+
+
+def put_similarity(params: dict, objective: Objective, model: SimilarityModel) -> None:
     """Replaces the similarity among an objective's parameters by one that was trained.
 
     Args:
-      params: changed.
+      params: of the objective, changed.
+      objective: that the similarity is a part of.
       model: the similarity.
 
     Raises:
       InputError: the objective has none, or one of other sizes.
     """
-    if SIMILARITY not in params:
+    if not isinstance(objective, ImagePairObjective):
         raise InputError(
             "`similarity` names a trained similarity, and the objective has none. Use "
             "ImagePairObjective, or leave it away"
         )
-    trained = model.variables["params"]
-    old, new = (jax.tree.map(np.shape, tree) for tree in (params[SIMILARITY], trained))
-    if old != new:
-        raise InputError(
-            f"the trained similarity has layers {new}, and that of the config {old}. "
-            "Give both the same dim, widths and symmetry"
-        )
-    params[SIMILARITY] = trained
+    require_same_network(model.network, objective.similarity)
+    params[SIMILARITY] = model.variables["params"]

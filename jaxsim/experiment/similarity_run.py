@@ -29,7 +29,11 @@ from jaxsim.experiment.evaluate import judge
 from jaxsim.experiment.reranking import LEARNED, StageName
 from jaxsim.experiment.run import MODEL_FOLDER, RunResult, restored
 from jaxsim.experiment.serialisation import config_to_json
-from jaxsim.experiment.similarities import open_similarity, similarity_model
+from jaxsim.experiment.similarities import (
+    open_similarity,
+    require_same_network,
+    similarity_model,
+)
 from jaxsim.experiment.similarity_experiment import SimilarityExperiment
 from jaxsim.experiment.training_experiment import Keep
 from jaxsim.parallel.mesh import make_mesh
@@ -102,7 +106,7 @@ class SimilarityRun:
             start = open_similarity(Path(experiment.start))
         self.start = start
         if start is not None:
-            _require_same(start.network, experiment.network)
+            require_same_network(start.network, experiment.network)
         if experiment.keep == "best" and not self.images.sets:
             raise InputError(
                 "keep='best' needs something to measure, and there is nothing: set "
@@ -353,16 +357,6 @@ class SimilarityRun:
                     model.similarity(), embedding.vectors, labels
                 )
         return found
-
-
-def _require_same(start, network) -> None:
-    for name in ("dim", "widths"):
-        old, new = getattr(start, name), getattr(network, name)
-        if old != new:
-            raise InputError(
-                f"the similarity to start from has {name}={old}, and the config "
-                f"{name}={new}. Give both the same"
-            )
 
 
 def _about(model: SimilarityModel | None, fingerprint: str) -> dict[str, str]:

@@ -232,7 +232,7 @@ class _ImageRun:
         )
         if self.experiment.similarity is not None:
             known = open_similarity(Path(self.experiment.similarity))
-            put_similarity(variables["params"], known)
+            put_similarity(variables["params"], self.objective, known)
         return self._state(variables)
 
     def _template(self) -> dict:

@@ -1,5 +1,7 @@
 """One box for each image of a thing, found by asking the images that match it."""
 
+import logging
+
 import numpy as np
 from jaxtyping import Float64, Int
 
@@ -58,4 +60,8 @@ def diffused_boxes(
         found = clipped_boxes(found, sizes)
         if np.abs(found - before).max(initial=0) < tolerance_px:
             break
+    else:
+        logging.getLogger(__name__).warning(
+            "boxes still moved after %d updates", most_updates
+        )
     return found

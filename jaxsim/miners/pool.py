@@ -27,7 +27,8 @@ def hardest_triplets(
     distances. It is largest for far positives and near negatives, so the `hardest`
     triplets are made of the `hardest` farthest and nearest, and no more are formed.
     Triplets come by falling loss; equal losses by the positive's distance, equal
-    distances by the lowest row. Memory is `block_queries` times the pool.
+    distances by the lowest row. Memory is `block_queries` times the pool; where
+    hardest² is more than the pool, fewer queries are compared at once.
 
     Args:
       vectors: float [N, D], descriptors of the pool.
@@ -35,7 +36,7 @@ def hardest_triplets(
       queries: int [Q], rows of the pool.
       hardest: how many of each query, >= 1.
       margin: of the loss.
-      block_queries: how many queries are compared with the pool at once, >= 1.
+      block_queries: how many queries are compared with the pool at once at the most.
 
     Returns:
       Triplets of shape [Q, hardest], positions being rows of the pool; weight 0 where
@@ -72,7 +73,9 @@ def hardest_triplets(
             (largest > 0).astype(jnp.float32),
         )
 
-    return jax.lax.map(of_query, queries, batch_size=block_queries)
+    combined = min(hardest, len(labels)) ** 2
+    at_once = block_queries * len(labels) // max(combined, len(labels), 1)
+    return jax.lax.map(of_query, queries, batch_size=max(at_once, 1))
 
 
 def _pad(values: Array, length: int, fill: float) -> Array:

@@ -149,4 +149,4 @@ class Rmac(nn.Module):
     def _sum(self, vectors: Array, present: Array) -> Array:
         if self.whiten is not None:
             vectors = l2_normalise(self.whiten(vectors))
-        return jnp.einsum("brd,br->bd", vectors, present)
+        return jnp.sum(vectors * present[..., None], axis=1)

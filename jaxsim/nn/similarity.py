@@ -86,6 +86,7 @@ def _summed_in_float32(lhs, rhs, dimension_numbers, precision=None):
         lhs,
         rhs,
         dimension_numbers,
-        precision=precision,
+        # Float32 numbers are multiplied as such on GPUs and TPUs, too.
+        precision=jax.lax.Precision.HIGHEST if lhs.dtype == jnp.float32 else precision,
         preferred_element_type=jnp.float32,
     )

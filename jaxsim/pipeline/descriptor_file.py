@@ -63,9 +63,8 @@ def write_descriptors(
     if not len(rows):
         raise InputError("none of the images can be used, so there is nothing to write")
     chosen = [records[row] for row in rows.tolist()]
-    # Names may hold bytes that are not UTF-8; files for others must.
-    names = [_utf8(record.name) for record in chosen]
-    labels = [record.label and _utf8(record.label) for record in chosen]
+    names = [stored_name(record.name) for record in chosen]
+    labels = [record.label and stored_name(record.label) for record in chosen]
     vectors = embedding.vectors[rows]
     with atomic_write(path) as file:
         if path.suffix == ".npz":
@@ -156,7 +155,8 @@ def _read_parquet(path: Path) -> DescriptorFile:
     )
 
 
-def _utf8(text: str) -> str:
+def stored_name(text: str) -> str:
+    """Returns a name as files have it: names may hold bytes that are not UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,16 +1,13 @@
 """Local features of the images of a collection, by row."""
 
 import collections
-import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
 from jaxsim.classical.feature_cache import FeatureCache
 from jaxsim.classical.local_features import LocalFeatures
 from jaxsim.core.files import content_hash
-from jaxsim.core.progress import Progress
 from jaxsim.data.images import decode
 from jaxsim.data.preprocess import crop_box
 from jaxsim.data.records import Record
@@ -26,7 +23,7 @@ class RecordFeatures:
       records: the images; the position is the row.
       cache: where features are kept.
       contents: of each record the hash of its bytes and box, as an index stores it, so
-        that no file with known features is read. None reads and hashes.
+        that no file with known features is read. None reads and hashes each once.
       in_memory: how many images' features are kept in memory too, about 140 KB each.
     """
 
@@ -37,6 +34,7 @@ class RecordFeatures:
     _recent: "collections.OrderedDict[int, LocalFeatures]" = field(
         default_factory=collections.OrderedDict, init=False, repr=False
     )
+    _hashes: dict[int, str] = field(default_factory=dict, init=False, repr=False)
     _lock: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def __call__(self, row: int) -> LocalFeatures:
@@ -62,40 +60,16 @@ class RecordFeatures:
                 self._recent.popitem(last=False)
         return features
 
-    def prepare(
-        self,
-        rows: Iterable[int],
-        *,
-        num_threads: int | None = None,
-        progress: Progress = lambda count: None,
-    ) -> None:
-        """Finds the features of many images, so that later calls find them stored.
-
-        Args:
-          rows: of the images.
-          num_threads: all processors if None.
-          progress: called with the number of images done since the last call.
-
-        Raises:
-          OSError: a file is needed and cannot be read.
-          RejectedImage: an image cannot be used.
-          InputError: features cannot be written.
-          MissingExtraError: the engine is not installed.
-        """
-        with ThreadPoolExecutor(num_threads or os.cpu_count()) as threads:
-            for _ in threads.map(self, rows):
-                progress(1)
-
     def _load(self, row: int) -> LocalFeatures:
-        record = self.records[row]
-        data = None
-        if self.contents is None:
+        record, data = self.records[row], None
+        content = self._hashes.get(row)
+        if self.contents is not None:
+            content = self.contents[row]
+        if content is None:
             data = record.read()
             # As an index names the content of a record.
             box = b"" if record.box is None else repr(record.box).encode()
-            content = content_hash(data + box)
-        else:
-            content = self.contents[row]
+            content = self._hashes[row] = content_hash(data + box)
 
         def image():
             pixels = decode(record.read() if data is None else data)

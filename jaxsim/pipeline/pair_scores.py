@@ -47,7 +47,7 @@ def sample_pairs(
     """
     rows = RandomPairs(labels, pairs=pairs, seed=seed)(0).reshape(-1, 2)
     first, second = vectors[rows[:, 0]], vectors[rows[:, 1]]
-    places = np.arange(len(rows))[:, None]
-    scores = similarity.scores(first, similarity.image_parts(second), places)
+    each = np.arange(len(rows))
+    scores = similarity.pair_scores(first, similarity.image_parts(second), each, each)
     matching = np.array([labels[i] == labels[j] for i, j in rows.tolist()])
-    return PairScores(np.einsum("pd,pd->p", first, second), scores[:, 0], matching)
+    return PairScores(np.einsum("pd,pd->p", first, second), scores, matching)

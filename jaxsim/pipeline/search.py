@@ -76,10 +76,23 @@ class SearchEngine:
     @cached_property
     def _gallery(self) -> Gallery:
         """All stored vectors in one piece, for stages that ask again."""
-        vectors = np.concatenate(self.store.vectors)
+        parts = self.store.vectors
+        # One piece stays in its file.
+        vectors = parts[0] if len(parts) == 1 else np.concatenate(parts)
         live = np.zeros(len(vectors), bool)
         live[self.store.live_ids] = True
         return Gallery(vectors, live)
+
+    @cached_property
+    def _chains(self) -> dict[tuple[Stage, ...], Chain]:
+        return {}
+
+    def _chain(self, stages: tuple[Stage, ...]) -> Chain:
+        """Prepares stages once, however often they are asked for."""
+        if stages not in self._chains:
+            self._chains.clear()  # One prepared gallery is as large as the collection.
+            self._chains[stages] = Chain(self._gallery, stages)
+        return self._chains[stages]
 
     def _ranked(
         self, queries: np.ndarray, rows: np.ndarray, k: int, stages: Sequence[Stage]
@@ -87,7 +100,7 @@ class SearchEngine:
         if not stages:
             return self._index.search(queries, k)
         depth = max(k, *(stage.rerank.reach for stage in stages))
-        chain = Chain(self._gallery, stages)
+        chain = self._chain(tuple(stages))
         first = self._index.search(queries, min(depth, len(self.store)))
         last = chain.rankings(queries, rows, first)[-1]
         return Ranking(last.ids[:, :k], last.scores[:, :k])

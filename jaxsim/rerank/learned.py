@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float32
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
+from jaxsim.index.ivf_plan import rounded_up
 from jaxsim.rerank.base import Asked, Gallery
 from jaxsim.rerank.similarity import Similarity, require_dimension
+
+IMAGES_AT_ONCE = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,19 +65,33 @@ class LearnedReranking:
         """
         first = ranking.ids[:, : self.top]
         found = first != MISSING_ID
-        # Each image that any query asks for is prepared once.
-        images = np.unique(first[found])
-        if not len(images):
+        if not found.any():
             return asked, ranking
-        parts = self.similarity.image_parts(gallery.vectors[images])
-        places = np.where(found, np.searchsorted(images, first), 0)
-        scores = self.similarity.scores(asked.vectors, parts, places)
+        scores = np.zeros(first.shape, np.float32)
+        scores[found] = self._scores(
+            asked.vectors, gallery.vectors, np.nonzero(found)[0], first[found]
+        )
         top = Ranking.from_scores(first, scores)
         rest = _below(top, ranking, self.top)
         return asked, Ranking(
             np.concatenate([top.ids, rest.ids], axis=1),
             np.concatenate([top.scores, rest.scores], axis=1),
         )
+
+    def _scores(self, queries, vectors, who, ids) -> Float32[np.ndarray, " P"]:
+        """Scores pairs; each image that any query asks for is prepared once."""
+        images, place = np.unique(ids, return_inverse=True)
+        scores = np.empty(len(ids), np.float32)
+        for start in range(0, len(images), IMAGES_AT_ONCE):
+            block = vectors[images[start : start + IMAGES_AT_ONCE]]
+            inside = np.flatnonzero((place >= start) & (place < start + len(block)))
+            # Filled up, so that few shapes are compiled.
+            filling = rounded_up(len(block)) - len(block)
+            parts = self.similarity.image_parts(np.pad(block, ((0, filling), (0, 0))))
+            scores[inside] = self.similarity.pair_scores(
+                queries, parts, who[inside], place[inside] - start
+            )
+        return scores
 
 
 def _below(top: Ranking, ranking: Ranking, start: int) -> Ranking:

@@ -1,5 +1,6 @@
 """Similarities of descriptors beyond the inner product, all used in one way."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Protocol, runtime_checkable
@@ -7,11 +8,14 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int64
+from jaxtyping import Array, Float, Float32, Int
 
 from jaxsim.core.errors import InputError
+from jaxsim.index.ivf_plan import rounded_up
 from jaxsim.nn.similarity import SimilarityNetwork
 from jaxsim.ops.whitening import Whitening
+
+VECTORS_AT_ONCE = 16384
 
 
 def default_block_pairs() -> int:
@@ -32,18 +36,20 @@ class Similarity(Protocol):
         """Returns what is computed once for each database image."""
         ...
 
-    def scores(
+    def pair_scores(
         self,
         queries: Float32[np.ndarray, "Q D"],
         parts: Float[Array, "N ..."],
-        rows: Int64[np.ndarray, "Q K"],
-    ) -> Float32[np.ndarray, "Q K"]:
-        """Scores each query with some images.
+        who: Int[np.ndarray, " P"],
+        which: Int[np.ndarray, " P"],
+    ) -> Float32[np.ndarray, " P"]:
+        """Scores pairs of a query and an image.
 
         Args:
           queries: float32 [Q, D].
           parts: of N images, as `image_parts` returns them.
-          rows: int64 [Q, K], which of these images, for each query.
+          who: int [P], the query of each pair.
+          which: int [P], its image.
         """
         ...
 
@@ -54,8 +60,10 @@ def all_scores(
     images: Float32[np.ndarray, "N D"],
 ) -> Float32[np.ndarray, "Q N"]:
     """Scores every query with every image."""
-    rows = np.broadcast_to(np.arange(len(images)), (len(queries), len(images)))
-    return similarity.scores(queries, similarity.image_parts(images), rows)
+    who, which = np.indices((len(queries), len(images))).reshape(2, -1)
+    parts = similarity.image_parts(images)
+    scores = similarity.pair_scores(queries, parts, who, which)
+    return scores.reshape(len(queries), len(images))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,34 +101,37 @@ class NetworkSimilarity:
         require_dimension(self, images)
         return _parts(self.network, "image_parts", self._variables, jnp.asarray(images))
 
-    def scores(
+    def pair_scores(
         self,
         queries: Float32[np.ndarray, "Q D"],
         parts: Float[Array, "N S W"],
-        rows: Int64[np.ndarray, "Q K"],
-    ) -> Float32[np.ndarray, "Q K"]:
-        """Scores each query with some images; see `Similarity`."""
+        who: Int[np.ndarray, " P"],
+        which: Int[np.ndarray, " P"],
+    ) -> Float32[np.ndarray, " P"]:
+        """Scores pairs of a query and an image; see `Similarity`."""
         require_dimension(self, queries)
         asked = _parts(
             self.network, "query_parts", self._variables, jnp.asarray(queries)
         )
-        who = np.repeat(np.arange(len(rows), dtype=np.int32), rows.shape[1])
-        which = rows.reshape(-1).astype(np.int32)
-        blocks = [
-            slice(start, start + self.block_pairs)
-            for start in range(0, len(who), self.block_pairs)
+        # All blocks are started before the first is waited for.
+        started = [
+            _pair_scores(self.network, self._variables, asked, parts, *block)
+            for block in _blocks(who, which, self.block_pairs)
         ]
-        # All are started before the first is waited for.
-        scores = [
-            _pair_scores(
-                self.network, self._variables, asked, parts, who[block], which[block]
-            )
-            for block in blocks
-        ]
-        found = np.empty(len(who), np.float32)
-        for block, part in zip(blocks, scores, strict=True):
-            found[block] = part
-        return found.reshape(rows.shape)
+        found = np.concatenate([np.zeros(0, np.float32), *map(np.asarray, started)])
+        return found[: len(who)]
+
+
+def _blocks(who, which, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Cuts pairs into blocks; the last is filled up, so that few shapes are compiled.
+
+    Only the last can be, so what belongs to the filling stands at the end.
+    """
+    for start in range(0, len(who), size):
+        pairs = np.stack([who[start : start + size], which[start : start + size]])
+        filling = min(rounded_up(pairs.shape[1]), size) - pairs.shape[1]
+        first, second = np.pad(pairs, ((0, 0), (0, filling))).astype(np.int32)
+        yield first, second
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -153,16 +164,17 @@ class BilinearSimilarity:
         require_dimension(self, images)
         return jnp.asarray(images)
 
-    def scores(
+    def pair_scores(
         self,
         queries: Float32[np.ndarray, "Q D"],
         parts: Float[Array, "N W"],
-        rows: Int64[np.ndarray, "Q K"],
-    ) -> Float32[np.ndarray, "Q K"]:
-        """Scores each query with some images; see `Similarity`."""
+        who: Int[np.ndarray, " P"],
+        which: Int[np.ndarray, " P"],
+    ) -> Float32[np.ndarray, " P"]:
+        """Scores pairs of a query and an image; see `Similarity`."""
         require_dimension(self, queries)
-        found = (queries @ self.matrix) @ np.asarray(parts).T
-        return np.take_along_axis(found, rows, axis=1).astype(np.float32)
+        asked, images = queries @ self.matrix, np.asarray(parts)
+        return _of_pairs(lambda a, b: np.sum(a * b, axis=1), asked, images, who, which)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,19 +197,27 @@ class MahalanobisSimilarity:
         require_dimension(self, images)
         return jnp.asarray(images @ self.whitening.projection + self.whitening.bias)
 
-    def scores(
+    def pair_scores(
         self,
         queries: Float32[np.ndarray, "Q D"],
         parts: Float[Array, "N d"],
-        rows: Int64[np.ndarray, "Q K"],
-    ) -> Float32[np.ndarray, "Q K"]:
-        """Scores each query with some images; see `Similarity`."""
-        asked = np.asarray(self.image_parts(queries), np.float64)
-        images = np.asarray(parts, np.float64)
-        # In float64, because the difference of large products is small.
-        apart = np.sum(asked**2, axis=1)[:, None] + np.sum(images**2, axis=1)[None]
-        apart -= 2 * asked @ images.T
-        return np.take_along_axis(-apart, rows, axis=1).astype(np.float32)
+        who: Int[np.ndarray, " P"],
+        which: Int[np.ndarray, " P"],
+    ) -> Float32[np.ndarray, " P"]:
+        """Scores pairs of a query and an image; see `Similarity`."""
+        asked, images = np.asarray(self.image_parts(queries)), np.asarray(parts)
+        return _of_pairs(
+            lambda a, b: -np.sum(np.square(a - b), axis=1), asked, images, who, which
+        )
+
+
+def _of_pairs(score: Callable, asked, images, who, which) -> np.ndarray:
+    """Scores pairs of vectors, a block at a time."""
+    found = np.empty(len(who), np.float32)
+    for start in range(0, len(who), VECTORS_AT_ONCE):
+        block = slice(start, start + VECTORS_AT_ONCE)
+        found[block] = score(asked[who[block]], images[which[block]])
+    return found
 
 
 def require_dimension(

@@ -1,6 +1,7 @@
 """Spatial verification: the first results, judged by where their points lie, too."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +27,8 @@ class SpatialVerification:
 
     Attributes:
       query_features: gives the local features of a query, by its row.
-      database_features: gives those of a database image, by its id. Returning the same
-        object for the same id saves time.
+      database_features: gives those of a database image, by its id; called by several
+        threads. Returning the same object for the same id saves time.
       top: how many results of each query are verified.
       per_inlier: what an inlier adds; made for cosines.
       model: what relates two images of one thing.
@@ -81,16 +82,19 @@ class SpatialVerification:
         """
         ids, scores = ranking.ids.copy(), ranking.scores.copy()
         verifier = self._verifier()
-        for i, row in enumerate(asked.rows.tolist()):
-            first = ids[i, : self.top]
-            first = first[first != MISSING_ID]
-            if not len(first):
-                continue
-            query = self.query_features(row)
-            pairs = [(query, self.database_features(id)) for id in first.tolist()]
-            counts = [found.count for found in verifier.verify(pairs)]
-            added = np.float32(self.per_inlier) * np.array(counts, np.float32)
-            scores[i, : len(first)] += added
+        # Points that are not known yet are found by several threads.
+        with ThreadPoolExecutor() as threads:
+            for i, row in enumerate(asked.rows.tolist()):
+                first = ids[i, : self.top]
+                first = first[first != MISSING_ID]
+                if not len(first):
+                    continue
+                query = self.query_features(row)
+                found = threads.map(self.database_features, first.tolist())
+                pairs = [(query, features) for features in found]
+                counts = [agreement.count for agreement in verifier.verify(pairs)]
+                added = np.float32(self.per_inlier) * np.array(counts, np.float32)
+                scores[i, : len(first)] += added
         top = Ranking.from_scores(ids[:, : self.top], scores[:, : self.top])
         ids[:, : self.top], scores[:, : self.top] = top.ids, top.scores
         return asked, Ranking(ids, scores)

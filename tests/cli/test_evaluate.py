@@ -159,7 +159,7 @@ def test_stages_of_reranking_are_measured_and_timed(
 @pytest.mark.parametrize(
     "stages, message",
     [
-        ("qee:3", "there is no such stage; there are dba, qe, aqe, spatial"),
+        ("qee:3", "there is no such stage; there are dba, qe, alphaqe, spatial"),
         ("qe", "expected qe:K with a whole number K >= 1"),
         ("dba:0", "expected dba:K"),
         ("qe:1.5", "expected qe:K"),

@@ -1,6 +1,7 @@
 """Descriptors of a run's images: by name from a file, held out, and bad input."""
 
 import dataclasses
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,11 @@ import pytest
 from jaxsim.core.errors import InputError
 from jaxsim.core.progress import no_bars
 from jaxsim.data.records import Record, RetrievalSet
-from jaxsim.experiment.described import DescribedImages, images_of_file
+from jaxsim.experiment.described import (
+    DescribedImages,
+    images_of_file,
+    without_missing,
+)
 from jaxsim.experiment.descriptors import descriptor_config
 from jaxsim.pipeline.descriptor_file import write_descriptors
 from jaxsim.pipeline.embed import Embedding
@@ -60,6 +65,33 @@ def test_images_without_a_descriptor_are_named(tmp_path):
     found = images(write(tmp_path, records), [*records, record("new")])
     with pytest.raises(InputError, match="1 of 7 images have no descriptor.*'new'"):
         found.of(records)
+
+
+def test_a_few_images_without_a_descriptor_are_left_out(tmp_path, caplog):
+    records = [record(f"{i}") for i in range(100)]
+    vectors = np.eye(100, dtype=np.float32)
+    embedding = Embedding(vectors=vectors, found=np.arange(100) != 7, rejects=())
+    write_descriptors(tmp_path / "f.npz", embedding, records, fingerprint="f" * 32)
+    found = images(tmp_path / "f.npz", records)
+    with caplog.at_level(logging.WARNING):
+        known = without_missing(found)
+    assert [r.name for r in known] == [f"{i}" for i in range(100) if i != 7]
+    assert "1 of 100 images have no descriptor" in caplog.text
+
+
+def test_two_images_of_one_name_are_refused(tmp_path):
+    records = [record("a"), record("b")]
+    other = dataclasses.replace(records[0], content=Path("elsewhere"))
+    sets = [RetrievalSet(name="s", database=[other])]
+    with pytest.raises(InputError, match="two images have the name 'a'"):
+        images(write(tmp_path, records), records, sets).of(records)
+
+
+def test_names_that_are_not_utf8_are_found(tmp_path):
+    records = [record("a"), record("b\udcff.png")]
+    found = images(write(tmp_path, records), records)
+    assert found.of(records).found.all()
+    assert without_missing(found) == records
 
 
 def test_parts_of_images_are_refused(tmp_path):

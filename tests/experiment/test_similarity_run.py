@@ -251,6 +251,15 @@ def test_a_start_of_another_size_is_refused(chain, tmp_path):
         train(config, root, tmp_path / "run")
 
 
+def test_a_start_of_another_symmetry_is_refused(chain, tmp_path):
+    """Its parameters have the same shapes, and would mean something else."""
+    folder, root, _ = chain
+    config = small(f",stage=deepsim,start={folder / 'run'}")
+    config.network.symmetric = not config.network.symmetric
+    with pytest.raises(InputError, match="symmetric=True, and the config"):
+        train(config, root, tmp_path / "run")
+
+
 def test_files_that_are_no_descriptors(tmp_path):
     broken = tmp_path / "broken.npz"
     broken.write_bytes(b"PK broken")

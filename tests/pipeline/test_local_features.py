@@ -20,16 +20,15 @@ def cache(tmp_path):
 
 def test_rows_give_their_own_features_once(cache):
     features = RecordFeatures(RECORDS, cache)
-    seen = []
-    features.prepare(range(3), num_threads=2, progress=seen.append)
-    assert seen == [1, 1, 1]
     assert all(len(features(row)) for row in range(3))
     assert features(0) is features(0)
     assert not np.array_equal(features(0).points, features(1).points)
 
 
 def test_an_index_knows_the_contents_so_that_files_are_not_read(cache):
-    RecordFeatures(RECORDS, cache).prepare(range(3))
+    known = RecordFeatures(RECORDS, cache)
+    for row in range(3):
+        known(row)
     contents = [content_hash(record.read()) for record in RECORDS]
 
     def gone():
@@ -38,6 +37,19 @@ def test_an_index_knows_the_contents_so_that_files_are_not_read(cache):
     lost = [dataclasses.replace(record, content=gone) for record in RECORDS]
     known = RecordFeatures(lost, cache, contents=contents)
     assert len(known(2)) == len(RecordFeatures(RECORDS, cache)(2))
+
+
+def test_a_file_is_read_once_though_memory_forgets_it(cache):
+    reads = []
+
+    def counted(record):
+        data = record.read()
+        return dataclasses.replace(record, content=lambda: reads.append(1) or data)
+
+    features = RecordFeatures(list(map(counted, RECORDS)), cache, in_memory=1)
+    for row in (0, 1, 0, 1, 0):
+        features(row)
+    assert len(reads) == 2
 
 
 def test_memory_is_bounded(cache):

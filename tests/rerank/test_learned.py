@@ -33,6 +33,14 @@ def test_the_first_are_ordered_by_the_similarity_and_the_others_stay(top):
         np.testing.assert_allclose(found.scores[row, :top], best, rtol=1e-4)
 
 
+def test_images_in_blocks_give_the_same_ranking(monkeypatch):
+    _, expected = rescored(gallery_of(IMAGES), 20)
+    monkeypatch.setattr("jaxsim.rerank.learned.IMAGES_AT_ONCE", 7)
+    _, found = rescored(gallery_of(IMAGES), 20)
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+
+
 def test_the_inner_product_changes_nothing():
     first, found = rescored(gallery_of(IMAGES), 10, NO_CHANGE)
     np.testing.assert_array_equal(found.ids, first.ids)

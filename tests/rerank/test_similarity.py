@@ -100,11 +100,11 @@ def test_a_learned_map_finds_what_differs_between_images_of_one_thing():
 
 
 @pytest.mark.parametrize("name", SIMILARITIES)
-def test_chosen_rows_are_scored_as_among_all(name):
+def test_chosen_pairs_are_scored_as_among_all(name):
     found = SIMILARITIES[name]
-    rows = RNG.integers(0, len(IMAGES), (len(QUERIES), 6))
-    scores = found.scores(QUERIES, found.image_parts(IMAGES), rows)
-    expected = np.take_along_axis(all_scores(found, QUERIES, IMAGES), rows, axis=1)
+    who, which = RNG.integers(0, len(QUERIES), 25), RNG.integers(0, len(IMAGES), 25)
+    scores = found.pair_scores(QUERIES, found.image_parts(IMAGES), who, which)
+    expected = all_scores(found, QUERIES, IMAGES)[who, which]
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)
 
@@ -116,7 +116,7 @@ def test_descriptors_of_another_dimension_are_refused(name):
         found.image_parts(unit(RNG, 3, 9))
     parts = found.image_parts(IMAGES)
     with pytest.raises(InputError, match="9 dimensions.* made for 8"):
-        found.scores(unit(RNG, 3, 9), parts, np.zeros((3, 1), np.int64))
+        found.pair_scores(unit(RNG, 3, 9), parts, np.arange(3), np.arange(3))
 
 
 def test_bfloat16_scores_stay_near_those_of_float32():

@@ -61,6 +61,44 @@ def held_out(
     return [replace(_test_set(records), rejects=rejects)]
 
 
+def one_query_a_label(
+    root: Path, *, label_column: str | None = None
+) -> list[RetrievalSet]:
+    """Returns the one set in which the first image of each label finds the others.
+
+    The query is ignored in its own ranking. Images of labels with one image, or without
+    a label, are only ever wrong answers.
+
+    Args:
+      root: as for `load`; its parts, if it has some, are one collection.
+      label_column: as for `load`.
+
+    Raises:
+      InputError: there are no images, or no label has two.
+    """
+    records, rejects = open_labelled(root, label_column=label_column)
+    rows_of: dict[str, list[int]] = {}
+    for row, record in enumerate(records):
+        if record.label is not None:
+            rows_of.setdefault(record.label, []).append(row)
+    groups = [rows for rows in rows_of.values() if len(rows) > 1]
+    if not groups:
+        raise InputError(
+            f"no label of '{root}' has two images, so no image can find another. "
+            "Put the images of each label in a folder of its name"
+        )
+    return [
+        RetrievalSet(
+            name="one_query_a_label",
+            database=records,
+            queries=[records[rows[0]] for rows in groups],
+            positives=[rows[1:] for rows in groups],
+            ignored=[rows[:1] for rows in groups],
+            rejects=rejects,
+        )
+    ]
+
+
 def training_images(root: Path, *, label_column: str | None = None) -> list[Record]:
     """Returns the images to train on, or to fit whitening on.
 

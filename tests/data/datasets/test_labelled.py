@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from jaxsim.core.errors import InputError
@@ -22,6 +24,24 @@ def test_each_image_queries_the_others():
     data = labelled.leave_one_out(records("a:x: b:x: c:: d:y:"), name="mine")
     assert (data.name, names(data.database)) == ("mine", ["a", "b", "c", "d"])
     assert data.queries is None and data.positives is None
+
+
+def test_the_first_image_of_each_label_asks(tmp_path):
+    rows = ["path,label", "a,x", "b,y", "c,x", "d,x", "e,", "f,z", "g,y"]
+    for name in "abcdefg":
+        (tmp_path / name).write_bytes(b"jpeg")
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    (data,) = labelled.one_query_a_label(tmp_path / "list.csv")
+    assert [Path(name).name for name in names(data.queries)] == ["a", "b"]
+    assert data.positives == [[2, 3], [6]] and data.ignored == [[0], [1]]
+    assert len(data.database) == 7
+
+
+def test_labels_of_one_image_cannot_ask(tmp_path):
+    (tmp_path / "a").write_bytes(b"jpeg")
+    (tmp_path / "list.csv").write_text("path,label\na,x")
+    with pytest.raises(InputError, match="no label .* has two images"):
+        labelled.one_query_a_label(tmp_path / "list.csv")
 
 
 def test_one_split_alone():
