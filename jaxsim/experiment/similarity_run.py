@@ -51,6 +51,8 @@ from jaxsim.training.step import Recipe, check_batch_size, compile_step
 
 NETWORK = "network"
 SCORED_AT_ONCE = 4096
+MOST_MEASURED = 10_000
+"""Images that a measured query is scored with; larger sets have a shortlist."""
 
 
 class SimilarityRun:
@@ -282,7 +284,7 @@ class SimilarityRun:
             stages = []
             if model is not None:
                 similarity = model.similarity()
-                stages = [StageName(LEARNED, len(data.database))]
+                stages = [StageName(LEARNED, min(len(data.database), MOST_MEASURED))]
             outcomes.append(
                 judge(
                     data,
