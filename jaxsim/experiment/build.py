@@ -13,6 +13,8 @@ from jaxsim.data.records import Record
 from jaxsim.experiment.construct import construct
 from jaxsim.experiment.model_spec import RANDOM, ModelSpec
 from jaxsim.experiment.serialisation import config_from_json, config_to_json
+from jaxsim.export.about import ABOUT_FILE
+from jaxsim.export.bundle import load_bundle
 from jaxsim.nn.backbones.fold import fold_batch_norm
 from jaxsim.nn.backbones.pretrained import load_pretrained, pretrained_file
 from jaxsim.nn.descriptor import Descriptor
@@ -108,16 +110,24 @@ def load_model(folder: Path) -> ImageModel:
 
 
 def open_trained(folder: Path) -> ImageModel:
-    """Loads the model that a training run left in its folder.
+    """Loads the model that a training run left in its folder, or an exported bundle.
 
     Args:
-      folder: RUN/model.
+      folder: RUN/model, or the folder of `jaxsim export --format bundle`.
 
     Raises:
       InputError: there is no model.
       IndexFormatError: it is damaged, or of another version.
     """
     folder = folder.expanduser()
+    if (folder / ABOUT_FILE).is_file():
+        bundle = load_bundle(folder)
+        if not isinstance(bundle, ImageModel):
+            raise InputError(
+                f"'{folder}' holds a similarity, which describes no images. Give the "
+                "model that describes them"
+            )
+        return bundle
     if not (folder / PARAMETERS_FILE).is_file():
         inside = folder / "model"
         found = f", such as {inside}" if (inside / PARAMETERS_FILE).is_file() else ""

@@ -183,7 +183,9 @@ def _winograd_pays(x, kernel, padding: Padding) -> bool:
     rows, columns = (
         tile_count(n + sum(p) - 2) for n, p in zip(x.shape[1:3], padding, strict=True)
     )
-    enough_tiles = x.shape[0] * rows * columns >= WINOGRAD_TILES
+    # An exported program runs on batches of any size, of which one is the smallest.
+    batch = x.shape[0] if isinstance(x.shape[0], int) else 1
+    enough_tiles = batch * rows * columns >= WINOGRAD_TILES
     return enough_tiles and min(kernel.shape[2:]) >= WINOGRAD_CHANNELS
 
 

@@ -66,19 +66,14 @@ class ImageModel:
         digest = hashlib.blake2b(digest_size=16)
         parts = [_describe(self.module), _describe(self.preprocessing), self.scales]
         digest.update(json.dumps(parts).encode())
-        for name, array in sorted(self._flat().items()):
+        for name, array in sorted(_flat(self.variables).items()):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
-    def _flat(self) -> dict[str, np.ndarray]:
-        flat = flatten_dict(self.variables, sep="/")
-        return {name: np.asarray(array) for name, array in flat.items()}
-
     def save(self, folder: Path) -> None:
         """Writes the parameters and the config into `folder`, config last."""
-        with atomic_write(folder / PARAMETERS_FILE) as file:
-            np.savez(file, allow_pickle=False, **self._flat())
+        save_variables(folder, self.variables)
         with atomic_write(folder / CONFIG_FILE) as file:
             file.write(self.config.encode())
 
@@ -116,8 +111,19 @@ _UNREADABLE = (
 )
 
 
+def save_variables(folder: Path, variables: dict) -> None:
+    """Writes parameters into `folder`, for `load_variables`."""
+    with atomic_write(folder / PARAMETERS_FILE) as file:
+        np.savez(file, allow_pickle=False, **_flat(variables))
+
+
+def _flat(variables: dict) -> dict[str, np.ndarray]:
+    flat = flatten_dict(variables, sep="/")
+    return {name: np.asarray(array) for name, array in flat.items()}
+
+
 def load_variables(folder: Path) -> dict:
-    """Reads the parameters that `ImageModel.save` wrote.
+    """Reads the parameters that `save_variables` wrote.
 
     Raises:
       IndexFormatError: the file is missing or damaged.

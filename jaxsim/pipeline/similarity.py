@@ -4,14 +4,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from flax.traverse_util import flatten_dict
-
 from jaxsim.core.errors import InputError
 from jaxsim.core.files import atomic_write
 from jaxsim.nn.similarity import SimilarityNetwork
 from jaxsim.parallel.precision import scoring_dtype
-from jaxsim.pipeline.model import PARAMETERS_FILE
+from jaxsim.pipeline.model import save_variables
 from jaxsim.rerank.similarity import NetworkSimilarity
 
 SIMILARITY_FILE = "similarity.json"
@@ -55,10 +52,7 @@ class SimilarityModel:
 
     def save(self, folder: Path) -> None:
         """Writes the parameters and the config into `folder`, config last."""
-        layers = flatten_dict(self.variables, sep="/")
-        flat = {name: np.asarray(array) for name, array in layers.items()}
-        with atomic_write(folder / PARAMETERS_FILE) as file:
-            np.savez(file, allow_pickle=False, **flat)
+        save_variables(folder, self.variables)
         about = {"network": json.loads(self.config), "described_by": self.described_by}
         with atomic_write(folder / SIMILARITY_FILE) as file:
             file.write(json.dumps(about, indent=2).encode())

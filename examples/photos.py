@@ -1,0 +1,142 @@
+"""Photos as an exported model wants to see them: numpy and Pillow only.
+
+`model.json` beside the model says how they are resized. Every step here is one that
+jaxsim does, so that the descriptors are those of jaxsim.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+MIN_RESIZED_PX = 32
+FILTERS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+
+
+def read_about(folder: Path) -> dict:
+    """Returns model.json of a descriptor."""
+    about = json.loads((folder / "model.json").read_text())
+    if about["kind"] != "descriptor":
+        raise SystemExit(f"{folder} holds a {about['kind']}, which describes no photos")
+    return about
+
+
+def list_photos(folder: Path) -> list[Path]:
+    """Returns the photos of a folder and its subfolders, by name."""
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not files:
+        raise SystemExit(f"there are no photos in {folder}")
+    return files
+
+
+def open_photo(path: Path, about: dict) -> Image.Image:
+    """Returns a photo upright, in RGB, transparency on white."""
+    image = Image.open(path)
+    largest = max(entry["size_px"] for entry in about["photos"])
+    longest = about["photos"][0]["resize"] == "longest"
+    side = max(image.size) if longest else min(image.size)
+    factor = side // (2 * largest)
+    if factor >= 2:
+        # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that is enough.
+        image.draft(None, (image.width // factor, image.height // factor))
+    image = ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def resized(image: Image.Image, entry: dict) -> np.ndarray:
+    """Returns the pixels that one scale of the model sees, uint8 [h, w, 3]."""
+    size = entry["size_px"]
+    if entry["resize"] == "square":
+        shape = size, size
+    else:
+        side = max if entry["resize"] == "longest" else min
+        scale = size / side(image.height, image.width)
+        shape = tuple(
+            max(round(n * scale), MIN_RESIZED_PX) for n in (image.width, image.height)
+        )
+    if shape != image.size:
+        image = image.resize(shape, FILTERS[entry["interpolation"]])
+    pixels = np.asarray(image)
+    if entry["crop_px"]:
+        crop = entry["crop_px"]
+        top, left = ((n - crop) // 2 for n in pixels.shape[:2])
+        pixels = pixels[top : top + crop, left : left + crop]
+    return pixels
+
+
+def as_inputs(paths: list[Path], about: dict) -> dict[str, np.ndarray]:
+    """Returns the model's inputs, one row a photo, in the order of the program."""
+    images = [open_photo(path, about) for path in paths]
+    arrays = {
+        entry["name"]: np.zeros((len(paths), *entry["shape"][1:]), entry["dtype"])
+        for entry in about["inputs"]
+    }
+    for entry in about["photos"]:
+        for row, image in enumerate(images):
+            pixels = resized(image, entry)
+            height, width = pixels.shape[:2]
+            if height > entry["slot"][0] or width > entry["slot"][1]:
+                raise SystemExit(
+                    f"{paths[row]} is {width}x{height} px after resizing, and the model "
+                    f"was exported for {entry['slot'][1]}x{entry['slot'][0]}"
+                )
+            # In the top left corner of its slot; the rest has no influence.
+            arrays[entry["images"]][row, :height, :width] = pixels
+            if entry["valid"]:
+                arrays[entry["valid"]][row] = height, width
+    return arrays
+
+
+def embed(run, paths: list[Path], about: dict, *, batch: int = 8) -> np.ndarray:
+    """Returns descriptors float32 [N, D]; `run` maps inputs by name to an output."""
+    parts = []
+    for start in range(0, len(paths), batch):
+        arrays = as_inputs(paths[start : start + batch], about)
+        parts.append(np.asarray(run(arrays)))
+        print(f"{start + len(parts[-1])} of {len(paths)} photos", file=sys.stderr)
+    return np.concatenate(parts)
+
+
+def search(queries: np.ndarray, database: np.ndarray, about: dict, k: int):
+    """Returns ids and scores [Q, k], the most similar first."""
+    scores = queries @ database.T
+    if about["comparison"] == "distance":
+        squares = np.sum(database**2, axis=1)[None]
+        scores = 2 * scores - squares - np.sum(queries**2, axis=1)[:, None]
+    ids = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return ids, np.take_along_axis(scores, ids, axis=1)
+
+
+def serve(open_model, words: list[str], doc: str) -> None:
+    """Embeds a folder, then prints the photos most similar to each query.
+
+    Args:
+      open_model: maps the folder of the export to `run`; see `embed`.
+      words: of the command line: MODEL PHOTOS [QUERY ...].
+      doc: shown where they are missing.
+    """
+    if len(words) < 2:
+        raise SystemExit(doc)
+    folder, photos = Path(words[0]), list_photos(Path(words[1]))
+    about = read_about(folder)
+    run = open_model(folder / about["file"])
+    database = embed(run, photos, about)
+    np.savez("photos.npz", vectors=database, names=[str(path) for path in photos])
+    queries = [Path(word) for word in words[2:]]
+    if not queries:
+        return
+    ids, scores = search(embed(run, queries, about), database, about, k=10)
+    for query, row, values in zip(queries, ids, scores):
+        print(query)
+        for i, score in zip(row, values):
+            print(f"  {score:.4f}  {photos[i]}")

@@ -1,0 +1,27 @@
+"""Searches a folder of photos with an exported model: numpy, Pillow, onnxruntime.
+
+    pip install numpy pillow onnxruntime
+    jaxsim export RUN --out model --format onnx         # where jaxsim is installed
+    python serve_onnx.py model ~/Photos query.jpg       # where it is not
+
+Descriptors of the folder are written to photos.npz. photos.py must lie beside this
+file.
+"""
+
+import sys
+from pathlib import Path
+
+import onnxruntime
+from photos import serve
+
+
+def open_model(path: Path):
+    """Returns a function from the model's inputs by name to descriptors."""
+    session = onnxruntime.InferenceSession(
+        str(path), providers=onnxruntime.get_available_providers()
+    )
+    return lambda arrays: session.run(None, arrays)[0]
+
+
+if __name__ == "__main__":
+    serve(open_model, sys.argv[1:], __doc__)
