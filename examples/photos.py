@@ -1,7 +1,8 @@
 """Photos as an exported model wants to see them: numpy and Pillow only.
 
 `model.json` beside the model says how they are resized. Every step here is one that
-jaxsim does, so that the descriptors are those of jaxsim.
+jaxsim does, so that the descriptors are those of jaxsim; only pictures of 16 bits a
+channel are scaled otherwise by Pillow.
 """
 
 import json
@@ -136,7 +137,7 @@ def serve(open_model, words: list[str], doc: str) -> None:
     if not queries:
         return
     ids, scores = search(embed(run, queries, about), database, about, k=10)
-    for query, row, values in zip(queries, ids, scores):
+    for query, row, values in zip(queries, ids, scores, strict=True):
         print(query)
-        for i, score in zip(row, values):
+        for i, score in zip(row, values, strict=True):
             print(f"  {score:.4f}  {photos[i]}")
