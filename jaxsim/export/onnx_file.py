@@ -187,9 +187,8 @@ def _is_static(outputs) -> bool:
 
 def _unknown(name: str) -> InputError:
     return InputError(
-        f"this model computes '{name}', which ONNX export does not know (region "
-        "proposals are such a case). Export it as stablehlo, or write the operation in "
-        "jaxsim/export/onnx_ops.py"
+        f"this model computes '{name}', which ONNX export does not know. Export it as "
+        "stablehlo, or write the operation in jaxsim/export/onnx_ops.py"
     )
 
 

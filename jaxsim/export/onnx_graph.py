@@ -99,7 +99,7 @@ class Graph:
             self.constants[label] = array
         return self._names[key]
 
-    def numbers(self, *values: int) -> str:
+    def numbers(self, *values: int | np.integer) -> str:
         """Returns the name of an int64 vector, as axes and shapes are given."""
         return self.constant(np.array(values, np.int64))
 

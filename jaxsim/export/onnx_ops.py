@@ -388,9 +388,12 @@ def _window(graph: Graph, out, x: Value, start: np.ndarray, params: Params) -> V
     numbers, sizes = params["dimension_numbers"], params["slice_sizes"]
     axes = numbers.start_index_map
     lengths = [sizes[axis] for axis in axes]
-    most = [x.shape[axis] - n for axis, n in zip(axes, lengths, strict=True)]
-    first = np.clip(start, 0, most)
-    bounds = [graph.numbers(*first), graph.numbers(*(first + lengths))]
+    first = [
+        min(max(int(place), 0), x.shape[axis] - length)
+        for place, axis, length in zip(start, axes, lengths, strict=True)
+    ]
+    last = [place + length for place, length in zip(first, lengths, strict=True)]
+    bounds = [graph.numbers(*first), graph.numbers(*last)]
     name = graph.node("Slice", [graph.read(x), *bounds, graph.numbers(*axes)])
     if numbers.collapsed_slice_dims:
         gone = graph.numbers(*numbers.collapsed_slice_dims)

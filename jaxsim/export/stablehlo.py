@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import export
 
@@ -35,8 +36,10 @@ def write_stablehlo(program: Program, path: Path) -> None:
     """
     _require_flatbuffers()
 
+    variables = jax.tree.map(jnp.asarray, program.variables)
+
     def call(*arrays):
-        return program.function(program.variables, *arrays)
+        return program.function(variables, *arrays)
 
     with jax.default_matmul_precision("highest"):
         exported = export.export(jax.jit(call), platforms=PLATFORMS)(*program.shapes())

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxsim.core.environment import device_name, versions
-from jaxsim.core.errors import InputError, require_choice
+from jaxsim.core.errors import InputError
 from jaxsim.core.files import atomic_write
 from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.records import Record
@@ -138,7 +138,8 @@ def export_descriptor(
         or this is no CPU.
       MissingExtraError: the format needs a package that is not installed.
     """
-    _prepare(out, format)
+    _prepare(out)
+    _refuse_proposals(model, format)
     inputs = image_inputs(model, slot)
     program = image_program(model, inputs)
     about = about_descriptor(model, inputs)
@@ -184,7 +185,7 @@ def export_similarity(
       InputError: as `export_descriptor`.
       MissingExtraError: the format needs a package that is not installed.
     """
-    _prepare(out, format)
+    _prepare(out)
     count = len(vectors)
 
     def compare(run: Run) -> Parity:
@@ -208,8 +209,7 @@ def export_similarity(
 Run = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
-def _prepare(out: Path, format: Format) -> None:
-    require_choice("format", format, Format)
+def _prepare(out: Path) -> None:
     if jax.default_backend() != "cpu":
         raise InputError(
             "exports are made and compared on a CPU, where numbers are not rounded; "
@@ -217,6 +217,16 @@ def _prepare(out: Path, format: Format) -> None:
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} exists and is not empty; give a new folder as --out")
+
+
+def _refuse_proposals(model: ImageModel, format: Format) -> None:
+    """Raises InputError for a program whose shapes depend on the size of the batch."""
+    proposing = getattr(getattr(model.module, "pooling", None), "proposals", None)
+    if proposing is not None and format in ("onnx", "stablehlo"):
+        raise InputError(
+            f"this model proposes regions, which {format} cannot hold for batches of "
+            "any size. Use --format bundle or safetensors, or a model without proposals"
+        )
 
 
 def _export(

@@ -45,7 +45,7 @@ def descriptor(
 def similarity(**options) -> SimilarityModel:
     """Returns a network of pairs of 8 numbers with random parameters."""
     network = SimilarityNetwork(dim=8, widths=(16, 12), **options)
-    pair = np.ones((1, 8), np.float32)
+    pair = jnp.ones((1, 8))
     variables = network.init(jax.random.key(1), pair, pair)
     variables = jax.tree.map(lambda x: np.asarray(x) * 20 + 0.1, variables)
     return SimilarityModel(network=network, variables=variables, described_by="0" * 32)

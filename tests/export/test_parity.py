@@ -32,14 +32,14 @@ def test_numbers_of_a_small_example():
     exported = np.array([[3, 4.05], [0, 5], [5, 0]], np.float32)
     parity = compare_descriptors(reference, exported, "abc", comparison="distance")
     # The largest length is 5.
-    assert parity.errors == pytest.approx([0.01, 0, 0])
+    assert parity.errors == pytest.approx([0.01, 0, 0], abs=1e-7)
     assert parity.cosines[1:] == pytest.approx([1, 1])
     assert parity.cosines[0] == pytest.approx(
         (9 + 16.2) / (5 * np.sqrt(9 + 4.05**2)), abs=1e-7
     )
     assert parity.reordered == (False, False, False)
     numbers = parity.metrics()
-    assert numbers["max_error"] == pytest.approx(0.01)
+    assert numbers["max_error"] == pytest.approx(0.01, abs=1e-7)
     assert numbers["rankings_unchanged"] == 1
     with pytest.raises(InputError, match="up to 0.01, .* most of all on 'a'"):
         parity.require("the export x")
@@ -63,8 +63,3 @@ def test_broken_numbers_are_refused(wrong):
         parity = compare_descriptors(reference, exported, "ab", comparison="cosine")
     with pytest.raises(InputError, match="on 'b'"):
         parity.require("it")
-
-
-def test_other_shapes_are_refused():
-    with pytest.raises(InputError, match="gives"):
-        compare_scores(np.eye(2), np.eye(3), "ab")

@@ -7,6 +7,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.export import write
 from jaxsim.export.write import export_descriptor, export_similarity
 from jaxsim.nn.pooling import Rmac
+from jaxsim.nn.region_proposals import RegionProposals
 from tests.export.models import descriptor, similarity
 from tests.pipeline.tiny import record
 
@@ -79,9 +80,12 @@ def test_folders_that_cannot_be_made(tmp_path):
         )
 
 
-def test_unknown_formats_are_refused(tmp_path):
-    with pytest.raises(InputError, match="expected one of bundle, stablehlo"):
-        export_descriptor(descriptor(), tmp_path / "out", RECORDS, format="tflite")
+@pytest.mark.parametrize("format", ["onnx", "stablehlo"])
+def test_region_proposals_stay_in_jaxsim(format, tmp_path):
+    model = descriptor(Rmac(proposals=RegionProposals(count=2)))
+    with pytest.raises(InputError, match="proposes regions, .* --format bundle"):
+        export_descriptor(model, tmp_path / "out", RECORDS, format=format)
+    assert not list(tmp_path.iterdir())
 
 
 def test_pairs_are_compared_with_each_other(tmp_path):
