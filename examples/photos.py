@@ -88,7 +88,7 @@ def as_inputs(paths: list[Path], about: dict) -> dict[str, np.ndarray]:
             height, width = pixels.shape[:2]
             if height > entry["slot"][0] or width > entry["slot"][1]:
                 raise SystemExit(
-                    f"{paths[row]} is {width}x{height} px after resizing, and the model "
+                    f"{paths[row]} is {width}x{height} px when resized, and the model "
                     f"was exported for {entry['slot'][1]}x{entry['slot'][0]}"
                 )
             # In the top left corner of its slot; the rest has no influence.
