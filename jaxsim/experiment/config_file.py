@@ -5,6 +5,7 @@ options for it; `--set model.weights=net.pth` then changes one field of the resu
 """
 
 import ast
+import dataclasses
 import importlib.util
 import inspect
 import re
@@ -177,7 +178,7 @@ def _apply_override(config: fdl.Config, override: str) -> None:
     *parents, field = dotted.split(".")
     node = config
     for depth, parent in enumerate(parents):
-        node = getattr(node, parent, None)
+        node = _part(node, parent)
         if not isinstance(node, fdl.Buildable):
             where = ".".join(parents[: depth + 1])
             raise InputError(
@@ -189,10 +190,20 @@ def _apply_override(config: fdl.Config, override: str) -> None:
         raise InputError(
             f"--set {override}: no field '{field}' there; fields: {', '.join(known)}"
         )
-    if isinstance(getattr(node, field, None), fdl.Buildable):
+    if isinstance(node.__arguments__.get(field), fdl.Buildable):
         raise InputError(
             f"--set {override}: '{field}' is a part of its own; set one of its fields, "
             f"such as {dotted}.…"
         )
     hints = typing.get_type_hints(fdl.get_callable(node))
     setattr(node, field, _convert(text, hints.get(field, str), dotted))
+
+
+def _part(node: fdl.Buildable, name: str) -> object:
+    """Returns a part of a config; one that is left to its default becomes a part."""
+    kind = fdl.get_callable(node)
+    if name not in node.__arguments__ and dataclasses.is_dataclass(kind):
+        for field in dataclasses.fields(kind):
+            if field.name == name and isinstance(field.default_factory, type):
+                setattr(node, name, fdl.Config(field.default_factory))
+    return getattr(node, name, None)

@@ -13,7 +13,6 @@ from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.evaluation.result import EvaluationResult
 from jaxsim.experiment.run_folder import claim_folder
 from jaxsim.experiment.training_experiment import Keep
-from jaxsim.parallel.mesh import replicated
 from jaxsim.parallel.multihost import is_first_process, put_everywhere
 from jaxsim.pipeline.embedding_map import EmbeddingMap
 from jaxsim.pipeline.model import ImageModel
@@ -141,7 +140,8 @@ def restored(
     mesh: Mesh,
     *,
     first: Callable[[], TrainState],
-    shapes: Callable[[], TrainState],
+    layout: TrainState,
+    shapes: TrainState,
 ) -> TrainState:
     """Returns the state of a checkpoint, or the first one, on all devices.
 
@@ -150,12 +150,14 @@ def restored(
       step: of the checkpoint; None for the first state.
       mesh: the devices.
       first: makes the first state.
-      shapes: makes any state of the same shapes; it is only traced.
+      layout: where its parts lie.
+      shapes: of its arrays.
     """
     if step is None:
-        return put_everywhere(first(), mesh)
+        return put_everywhere(first(), mesh, layout)
     like = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated(mesh)),
-        jax.eval_shape(shapes),
+        lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
+        shapes,
+        layout,
     )
     return checkpoints.restore(step, like)[0]

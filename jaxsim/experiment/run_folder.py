@@ -1,5 +1,6 @@
 """What makes a folder the run of one config on one collection."""
 
+import copy
 import json
 import os
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ def claim_folder(
     Raises:
       InputError: the folder is of another config, or its images have changed.
     """
-    text = config_to_json(config)
+    text = config_to_json(_without_devices(config))
     if _differs(out / CONFIG_FILE, text):
         raise InputError(
             f"{out} holds a run of another config, or of this one with other options. "
@@ -49,6 +50,15 @@ def claim_folder(
             if not (out / name).exists():
                 with atomic_write(out / name) as file:
                     file.write(content.encode())
+
+
+def _without_devices(config: fdl.Config) -> fdl.Config:
+    """Leaves out how devices share the work, which a run may change when it goes on."""
+    if "mesh" not in config.__arguments__:
+        return config
+    config = copy.copy(config)
+    del config.mesh
+    return config
 
 
 def identity(records: Sequence[Record]) -> dict[str, int | str]:

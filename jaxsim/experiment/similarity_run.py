@@ -47,7 +47,7 @@ from jaxsim.training.loop import Evaluation, Loop
 from jaxsim.training.objectives.similarity import SimilarityObjective
 from jaxsim.training.optim import merge, split
 from jaxsim.training.state import TrainState
-from jaxsim.training.step import Recipe, check_batch_size, compile_step
+from jaxsim.training.step import Recipe, check_batch_size, compile_step, state_layout
 
 NETWORK = "network"
 SCORED_AT_ONCE = 4096
@@ -205,8 +205,14 @@ class SimilarityRun:
 
     def restore(self, checkpoints: Checkpoints, step: int | None) -> TrainState:
         """Returns the state of a checkpoint, or the first one of a run."""
+        shapes = jax.eval_shape(self._drawn)
         return restored(
-            checkpoints, step, self.mesh, first=self._first_state, shapes=self._drawn
+            checkpoints,
+            step,
+            self.mesh,
+            first=self._first_state,
+            layout=state_layout(shapes, self.mesh),
+            shapes=shapes,
         )
 
     def _first_state(self) -> TrainState:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import fiddle as fdl
@@ -42,7 +43,7 @@ from jaxsim.experiment.training_model import (
     usable_model,
 )
 from jaxsim.parallel.mesh import make_mesh
-from jaxsim.parallel.multihost import is_first_process
+from jaxsim.parallel.multihost import gathered, is_first_process
 from jaxsim.parallel.precision import compute_dtype
 from jaxsim.pipeline.embed import Embedder
 from jaxsim.pipeline.model import ImageModel
@@ -52,7 +53,7 @@ from jaxsim.training.mining import PoolMining
 from jaxsim.training.objectives.base import Objective
 from jaxsim.training.optim import merge, split
 from jaxsim.training.state import TrainState
-from jaxsim.training.step import Recipe, check_batch_size, compile_step
+from jaxsim.training.step import Recipe, check_batch_size, compile_step, state_layout
 
 DATA_FOLDER = "data"
 BEFORE, AFTER = "before.npz", "after.npz"
@@ -114,13 +115,13 @@ class _ImageRun:
 
     def __init__(self, config: fdl.Config, root: Path, out: Path, bars: Bars):
         self.config, self.out, self.bars = config, out, bars
-        self.mesh = make_mesh()
         self.records = _training_images(config, root, out)
         labels = [record.label for record in self.records]
         sampler = construct(config.sampler)(labels, seed=config.seed)
         self.experiment = experiment = construct(
             in_steps(config, steps_per_epoch=sampler.steps_per_epoch)
         )
+        self.mesh = make_mesh(shape=experiment.mesh)
         self.data = TrainingBatches(
             self.records,
             labels,
@@ -204,8 +205,18 @@ class _ImageRun:
             step,
             self.mesh,
             first=self._first_state,
-            shapes=lambda: self._state(self._template()),
+            layout=self._layout,
+            shapes=self._shapes,
         )
+
+    @cached_property
+    def _shapes(self) -> TrainState:
+        return jax.eval_shape(lambda: self._state(self._template()))
+
+    @cached_property
+    def _layout(self) -> TrainState:
+        whole = self.experiment.mesh.whole
+        return state_layout(self._shapes, self.mesh, whole=whole)
 
     @property
     def steps(self) -> int:
@@ -251,7 +262,7 @@ class _ImageRun:
     def loop(self, checkpoints: Checkpoints, listeners: Sequence[Listener]) -> Loop:
         """Returns what `fit` needs besides the state."""
         return Loop(
-            step=compile_step(self.recipe, self.mesh),
+            step=compile_step(self.recipe, self.mesh, self._layout),
             mesh=self.mesh,
             data=self.data,
             records=self.records,
@@ -271,7 +282,7 @@ class _ImageRun:
             _, frozen = split(params, self.recipe.groups)
             params = merge(state.average, frozen)
         variables = network_variables(params, state.collections)
-        return usable_model(self.config.model, jax.device_get(variables))
+        return usable_model(self.config.model, gathered(variables, self.mesh))
 
     def _evaluation(self) -> Callable[[TrainState], Evaluation] | None:
         """Returns what measures a state, None if nothing is measured."""

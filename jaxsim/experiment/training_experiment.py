@@ -14,6 +14,7 @@ from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.data.samplers import Sampler
 from jaxsim.evaluation.protocols.base import Protocol
 from jaxsim.experiment.model_spec import ModelSpec
+from jaxsim.parallel.mesh import MeshShape
 from jaxsim.training.loop import Every
 from jaxsim.training.mining import PoolMining
 from jaxsim.training.objectives.base import Objective
@@ -70,6 +71,7 @@ class TrainingExperiment:
       every: how often to measure and to keep a checkpoint.
       keep: whether the model that is kept is that of the "last" step or that of the
         "best" measurement, whose numbers are then too good: chosen on these images.
+      mesh: how the devices share the work; what is trained does not depend on it.
       seed: of everything random.
 
     Raises:
@@ -93,6 +95,7 @@ class TrainingExperiment:
     measure: RetrievalMeasure | None = None
     every: Every = field(default_factory=Every)
     keep: Keep = "last"
+    mesh: MeshShape = field(default_factory=MeshShape)
     seed: int = 0
 
     def __post_init__(self):

@@ -96,8 +96,8 @@ def put_batch(arrays: dict[str, np.ndarray], sharding: NamedSharding) -> dict:
     }
 
 
-def put_everywhere(tree: Any, mesh: Mesh) -> Any:
-    """Returns the arrays of the first process, whole on every device.
+def put_everywhere(tree: Any, mesh: Mesh, layout: Any = None) -> Any:
+    """Returns the arrays of the first process on the devices of all.
 
     What processes compute for themselves may differ in its last bits, and nothing would
     bring it together again.
@@ -105,17 +105,37 @@ def put_everywhere(tree: Any, mesh: Mesh) -> Any:
     Args:
       tree: a pytree of the same shapes in every process; all must call together.
       mesh: the devices.
+      layout: the sharding of each array; None holds all of them whole.
     """
+    layout = replicated(mesh) if layout is None else layout
     if jax.process_count() == 1:
-        return jax.device_put(tree, replicated(mesh))
+        return jax.device_put(tree, layout)
     from jax.experimental import multihost_utils
 
-    return jax.tree.map(
-        lambda array: jax.make_array_from_process_local_data(
-            replicated(mesh), np.asarray(array)
-        ),
-        multihost_utils.broadcast_one_to_all(tree),
+    def put(array, sharding: NamedSharding):
+        array = np.asarray(array)
+        return jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
+
+    tree = multihost_utils.broadcast_one_to_all(tree)
+    if isinstance(layout, NamedSharding):
+        return jax.tree.map(lambda array: put(array, layout), tree)
+    return jax.tree.map(put, tree, layout)
+
+
+def gathered(tree: Any, mesh: Mesh) -> Any:
+    """Returns arrays whole on the host, wherever their parts lie.
+
+    Args:
+      tree: arrays on the mesh, or numpy arrays; all processes must call together.
+      mesh: the devices.
+    """
+    is_here = all(
+        not isinstance(x, jax.Array) or x.is_fully_addressable or x.is_fully_replicated
+        for x in jax.tree.leaves(tree)
     )
+    if not is_here:
+        tree = jax.jit(lambda x: x, out_shardings=replicated(mesh))(tree)
+    return jax.device_get(tree)
 
 
 class AnyProcess:

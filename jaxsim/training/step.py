@@ -1,6 +1,6 @@
 """The one training step: gradients, optimiser, moving average; compiled and sharded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from jaxsim.core.errors import InputError
+from jaxsim.parallel.layout import layout as layout_of
 from jaxsim.parallel.mesh import batch_sharding, replicated
 from jaxsim.training.gradients import (
     Gradients,
@@ -79,40 +80,100 @@ class Recipe:
         )
 
 
-def compile_step(recipe: Recipe, mesh: Mesh) -> Step:
+def compile_step(recipe: Recipe, mesh: Mesh, layout: TrainState | None = None) -> Step:
     """Returns the step: state and batch to the next state and metrics.
 
-    The state is replicated over the mesh and its memory is used again; the batch is
-    split along its first axis. "loss" and "gradient_norm" are always among the metrics.
+    The memory of the state is used again; the batch is split along its first axis.
+    "loss" and "gradient_norm" are always among the metrics.
 
     Args:
       recipe: what to do.
       mesh: the devices.
+      layout: where the parts of the state lie, of `state_layout`; None holds all of it
+        whole on every device.
     """
     everywhere, by_example = replicated(mesh), batch_sharding(mesh)
+    states = everywhere if layout is None else layout
     return jax.jit(
-        partial(_step, recipe, mesh.size),
-        in_shardings=(everywhere, by_example),
-        out_shardings=(everywhere, everywhere),
+        partial(_step, recipe, mesh.size, layout),
+        in_shardings=(states, by_example),
+        out_shardings=(states, everywhere),
         donate_argnums=0,
     )
+
+
+def state_layout(
+    state: TrainState, mesh: Mesh, *, whole: Sequence[str] = ()
+) -> TrainState:
+    """Returns where the parts of a state lie: what is trained is cut along "fsdp".
+
+    Between steps each device holds its part of parameters, moments and averages. In a
+    step parameters are gathered once, and gradients are summed into parts.
+
+    Args:
+      state: or what has its shapes.
+      mesh: the devices.
+      whole: patterns of paths of parameters that are not cut.
+
+    Source: Rajbhandari et al. 2020, "ZeRO", stages 1 to 3; here parameters stay
+      gathered from the forward to the backward pass.
+    """
+    places = layout_of(state, mesh, whole=whole)
+    everywhere = replicated(mesh)
+    others = jax.tree.map(lambda _: everywhere, (state.collections, state.pool))
+    return places.replace(step=everywhere, collections=others[0], pool=others[1])
 
 
 def check_batch_size(batch_size: int, recipe: Recipe, devices: int) -> None:
     """Raises InputError unless a batch splits over devices and micro-batches."""
     micro = recipe.micro_batch
-    if batch_size % devices or (micro and (batch_size % micro or micro % devices)):
+    if batch_size % devices or (micro and batch_size % micro):
         raise InputError(
             f"a batch of {batch_size} images"
             + (f" in micro-batches of {micro}" if micro else "")
             + f" does not split evenly over {devices} devices. Choose a batch size "
-            "that is a multiple of the micro-batch, and both of the devices"
+            "that is a multiple of the micro-batch, and of the devices"
         )
 
 
-def _step(recipe: Recipe, devices: int, state: TrainState, batch: Batch):
+def micro_batch_on(devices: int, batch_size: int, micro_batch: int) -> int:
+    """Returns how many examples are computed at a time on so many devices.
+
+    Each device takes as many, so that the smallest multiple of the devices is taken
+    that is not below `micro_batch` and divides the batch. The numbers are the same.
+
+    Args:
+      devices: that share the batch, a divisor of it.
+      batch_size: examples of a batch.
+      micro_batch: a divisor of it, as the recipe has it.
+
+    >>> micro_batch_on(64, 192, 8), micro_batch_on(4, 192, 8)
+    (64, 8)
+    """
+    return next(
+        size
+        for size in range(devices, batch_size + 1, devices)
+        if size >= micro_batch and batch_size % size == 0
+    )
+
+
+def _step(
+    recipe: Recipe,
+    devices: int,
+    layout: TrainState | None,
+    state: TrainState,
+    batch: Batch,
+):
     trained, frozen = split(state.params, recipe.groups)
-    found = _gradients(recipe, devices, state, trained, frozen, batch)
+    if layout is None:
+        found = _gradients(recipe, devices, state, trained, frozen, batch)
+    else:
+        places = split(layout.params, recipe.groups)[0]
+        everywhere = layout.step
+        whole = jax.lax.with_sharding_constraint((trained, frozen), everywhere)
+        found = _gradients(recipe, devices, state, *whole, batch)
+        parts = jax.lax.with_sharding_constraint(found.parameters, places)
+        found = found._replace(parameters=parts)
     updates, optimiser = recipe.transformation().update(
         found.parameters, state.optimiser, trained
     )
@@ -148,12 +209,13 @@ def _gradients(recipe, devices, state, trained, frozen, batch) -> Gradients:
 
     if recipe.micro_batch is None:
         return whole_batch_gradients(recipe.objective, variables, trained, batch, key)
+    count = len(jax.tree.leaves(batch)[0])
     return cached_gradients(
         recipe.objective,
         variables,
         trained,
         batch,
         key,
-        micro_batch=recipe.micro_batch,
+        micro_batch=micro_batch_on(devices, count, recipe.micro_batch),
         parts=devices,
     )

@@ -29,6 +29,11 @@ def test_overrides_change_single_fields():
     assert fdl.build(config.model).scales == (1.0, 0.5)
 
 
+def test_parts_left_to_their_default_can_be_set():
+    config = load_config(BEST, ["mesh.fsdp=4"])
+    assert fdl.build(config.mesh).sizes(8) == (2, 4)
+
+
 @pytest.mark.parametrize(
     "reference, overrides, message",
     [
@@ -48,6 +53,7 @@ def test_overrides_change_single_fields():
         (BEST, ["groups=(1,)"], "type tuple"),
         (BEST, ["average_decay='x'"], "float | None"),
         (SMVS, ["model"], "name=value"),
+        (BEST, ["mesh.model=4"], "no field 'model' there; fields: data, fsdp"),
         (SMVS, ["model.network=3"], "a part of its own"),
     ],
 )

@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 
 from jaxsim.core.errors import InputError
-from jaxsim.parallel.mesh import make_mesh
+from jaxsim.parallel import layout
+from jaxsim.parallel.mesh import MeshShape, make_mesh
 from jaxsim.training.objectives.criteria import TripletCriterion
 from jaxsim.training.objectives.descriptor import DescriptorObjective
 from jaxsim.training.optim import Group, adam
-from jaxsim.training.step import check_batch_size, compile_step
+from jaxsim.training.step import (
+    check_batch_size,
+    compile_step,
+    micro_batch_on,
+    state_layout,
+)
 from tests.training import tiny
 
 
@@ -168,6 +174,45 @@ def test_a_batch_without_matching_labels_changes_nothing():
 
 def test_batches_that_do_not_divide_are_refused():
     check_batch_size(16, tiny.recipe(micro_batch=8), 4)
-    for size, micro, devices in ((10, None, 4), (16, 6, 1), (16, 2, 4)):
+    for size, micro, devices in ((10, None, 4), (16, 6, 1), (12, 6, 8)):
         with pytest.raises(InputError, match="does not split evenly"):
             check_batch_size(size, tiny.recipe(micro_batch=micro), devices)
+
+
+def test_a_micro_batch_has_a_share_for_each_device():
+    found = [micro_batch_on(devices, 48, 6) for devices in (1, 2, 4, 8, 16, 48)]
+    assert found == [6, 6, 8, 8, 16, 48]
+
+
+@pytest.mark.parametrize("micro_batch", [None, 4])
+def test_a_state_cut_over_devices_is_trained_as_a_whole_one(monkeypatch, micro_batch):
+    monkeypatch.setattr(layout, "SMALLEST_CUT", 1)
+    recipe = tiny.recipe(
+        optimiser=adam, learning_rate=1e-2, average_decay=0.9, micro_batch=micro_batch
+    )
+    one = recipe.start(tiny.variables(recipe))
+    mesh = make_mesh(shape=MeshShape(fsdp=4, whole=("pooling/*",)))
+    places = state_layout(one, mesh, whole=("pooling/*",))
+    many = jax.device_put(recipe.start(tiny.variables(recipe)), places)
+    alone = compile_step(recipe, make_mesh(jax.devices()[:1]))
+    together = compile_step(recipe, mesh, places)
+    for _ in range(2):
+        one, expected = alone(one, tiny.batch())
+        many, metrics = together(many, tiny.batch())
+        for name, value in expected.items():
+            np.testing.assert_allclose(metrics[name], value, rtol=1e-5, err_msg=name)
+    kernel = many.params["network"]["backbone"]["second"]["conv"]["kernel"]
+    assert kernel.addressable_shards[0].data.shape == (2, 2, 6, 2)
+    assert (
+        not kernel.is_fully_replicated
+        and not many.average["network"]["backbone"]["second"]["conv"][
+            "kernel"
+        ].is_fully_replicated
+    )
+    assert any(not leaf.is_fully_replicated for leaf in jax.tree.leaves(many.optimiser))
+    assert many.params["network"]["pooling"]["p"].is_fully_replicated
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+        jax.device_get(many.params),
+        jax.device_get(one.params),
+    )
