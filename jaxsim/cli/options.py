@@ -60,6 +60,53 @@ def chosen_model(text: str | None):
     return open_trained(Path(text))
 
 
+def add_processes(parser: argparse.ArgumentParser) -> None:
+    """Declares the options that join several processes; see docs/scale.md."""
+    group = parser.add_argument_group(
+        "several processes", "instead of the variables JAX_COORDINATOR_ADDRESS, …"
+    )
+    group.add_argument(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="where process 0 listens; auto finds all three on Slurm, Open MPI, TPUs",
+    )
+    group.add_argument("--num-processes", metavar="N", type=positive, help="in all")
+    group.add_argument("--process-id", metavar="I", type=int, help="from 0 to N - 1")
+    group.add_argument(
+        "--wait-s",
+        metavar="S",
+        type=positive,
+        default=300,
+        help="for how long to wait for the others at the start, 300 s by default",
+    )
+
+
+def join_processes(options: argparse.Namespace, facts: dict[str, str]) -> None:
+    """Joins the processes that the options or the environment name.
+
+    Args:
+      options: of `add_processes`.
+      facts: what all processes must have alike.
+    """
+    import os
+
+    from jaxsim.parallel import multihost
+
+    given = {
+        multihost.ADDRESS: options.coordinator,
+        multihost.COUNT: options.num_processes,
+        multihost.RANK: options.process_id,
+    }
+    named = {name: str(value) for name, value in given.items() if value is not None}
+    if named and options.coordinator is None:
+        raise InputError(
+            "--num-processes and --process-id need --coordinator HOST:PORT, where "
+            "process 0 listens"
+        )
+    job = multihost.job_from({**os.environ, **named})
+    multihost.start(job, facts=facts, wait_s=float(options.wait_s))
+
+
 def json_file(text: str) -> str:
     """Reads where a JSON file goes, "-" for standard output."""
     return text if text == "-" else output_file(text)

@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
-from jaxsim.cli.options import json_file
+from jaxsim.cli.options import add_processes, join_processes, json_file
 
 SCORES = ("cosine", "learned")
 """What a similarity is compared with, and what it is."""
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tensorboard", action="store_true", help="write RUN/tensorboard too"
     )
+    add_processes(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -58,13 +59,13 @@ def run(options: argparse.Namespace) -> None:
       KeyboardInterrupt: Ctrl-C stopped the run, after a checkpoint was kept.
     """
     from jaxsim.cli.progress import progress_bar
-    from jaxsim.experiment.config_file import load_config
+    from jaxsim.experiment.config_file import describe, load_config
     from jaxsim.experiment.similarity_stages import has_stages
     from jaxsim.experiment.train import DATA_FOLDER, train
     from jaxsim.parallel import multihost
 
-    multihost.start()
     config = load_config(options.config, options.set)
+    join_processes(options, {"config": describe(config)})
     root = options.data or options.out / DATA_FOLDER
     if has_stages(config):
         _run_stages(options, config, root)

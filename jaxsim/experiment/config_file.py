@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import fiddle as fdl
+from fiddle import printing
 
 from jaxsim.core.errors import InputError
 
@@ -40,6 +41,11 @@ def load_config(reference: str, overrides: Sequence[str] = ()) -> fdl.Config:
     for override in overrides:
         _apply_override(config, override)
     return config
+
+
+def describe(config: fdl.Config) -> str:
+    """Returns all fields of a config, one a line."""
+    return printing.as_str_flattened(config)
 
 
 def parse_options(

@@ -3,7 +3,7 @@
 import atexit
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,48 +12,111 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
+from jaxsim.core.environment import versions
 from jaxsim.core.errors import InputError, JaxsimError
 from jaxsim.parallel.mesh import batch_sharding, replicated
+from jaxsim.parallel.roll_call import Facts, Job, roll_call
 
 ADDRESS = "JAX_COORDINATOR_ADDRESS"
+COUNT, RANK = "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 AUTO = "auto"
 
 # At the end the others wait for the first process, which still makes the report.
 WAIT_AT_END_S = 3600
+WAIT_AT_START_S = 300.0
+HEARTBEAT_S = 30
+"""After which a process that shows no life is taken for dead, and ends all others."""
 
 
-def start() -> None:
-    """Joins the processes of one job, if the environment says there are several.
+def start(
+    job: Job | None = None,
+    *,
+    facts: Facts | None = None,
+    wait_s: float = WAIT_AT_START_S,
+) -> None:
+    """Joins the processes of one job, if there are several.
 
-    JAX_COORDINATOR_ADDRESS (host:port), JAX_NUM_PROCESSES and JAX_PROCESS_ID name them;
-    on Slurm, Open MPI and Cloud TPU pods JAX finds them itself if
-    JAX_COORDINATOR_ADDRESS=auto. Must be called before any array is made.
+    Must be called before any array is made.
+
+    Args:
+      job: of this process; by default that of the environment, see `job_from`.
+      facts: what all processes must have alike, beside the versions of the libraries.
+      wait_s: for how long to wait for the others.
 
     Raises:
-      InputError: the coordinator cannot be reached.
+      InputError: processes are missing or differ from each other; or the environment
+        does not say which process this is.
     """
-    address = os.environ.get(ADDRESS)
-    if not address or jax.distributed.is_initialized():
+    job = job_from(os.environ) if job is None else job
+    if job is None or jax.distributed.is_initialized():
         return
+    ours = {name: text for name, text in versions().items() if name != "python"}
+    roll_call(job, ours | dict(facts or {}), wait_s=wait_s)
+    # JAX would take the word "auto" for an address.
+    os.environ.pop(ADDRESS, None)
     # Its handler would swallow the SIGTERM that `stop_on_signals` is not yet there for.
     jax.config.update("jax_enable_preemption_service", False)
     try:
-        if address == AUTO:
-            # JAX would take the word for an address.
-            del os.environ[ADDRESS]
-            jax.distributed.initialize(shutdown_timeout_seconds=WAIT_AT_END_S)
-        else:
-            jax.distributed.initialize(
-                address,
-                int(os.environ["JAX_NUM_PROCESSES"]),
-                int(os.environ["JAX_PROCESS_ID"]),
-                shutdown_timeout_seconds=WAIT_AT_END_S,
-            )
+        jax.distributed.initialize(
+            job.address,
+            job.count,
+            job.rank,
+            local_device_ids=job.devices,
+            heartbeat_timeout_seconds=HEARTBEAT_S,
+            shutdown_timeout_seconds=WAIT_AT_END_S,
+        )
     except (LookupError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"cannot join the processes at {address}: {error}. Set JAX_NUM_PROCESSES "
-            "and JAX_PROCESS_ID in every process, and a reachable host:port"
+            f"cannot join the processes at {job.address}: {error}. Give all a host and "
+            "port at which the first listens, their number, and each its own"
         ) from error
+
+
+def job_from(environment: Mapping[str, str]) -> Job | None:
+    """Returns this process's place in its job; None where the environment has no job.
+
+    JAX_COORDINATOR_ADDRESS (host:port), JAX_NUM_PROCESSES and JAX_PROCESS_ID name it;
+    with JAX_COORDINATOR_ADDRESS=auto it is found as JAX does, on Slurm, under Open MPI,
+    on Cloud TPU pods and in the JobSets of GKE. JAX_LOCAL_DEVICE_IDS are the devices of
+    this process.
+
+    Args:
+      environment: such as `os.environ`.
+
+    Raises:
+      InputError: it says only a part of that.
+    """
+    address = environment.get(ADDRESS)
+    if not address:
+        return None
+    ids = environment.get("JAX_LOCAL_DEVICE_IDS")
+    devices = tuple(map(int, ids.split(","))) if ids else None
+    if address == AUTO:
+        return _detected(devices)
+    try:
+        count, rank = (int(environment[name]) for name in (COUNT, RANK))
+        int(address.rpartition(":")[2])
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f"{ADDRESS}={address} needs host:port there, and whole numbers in {COUNT} "
+            f"and {RANK} ({error})"
+        ) from error
+    return Job(address, count, rank, devices)
+
+
+def _detected(devices: tuple[int, ...] | None) -> Job:
+    # There is no public way to ask JAX without joining at once.
+    from jax._src.clusters import ClusterEnv
+
+    address, count, rank, found = ClusterEnv.auto_detect_unset_distributed_params(
+        None, None, None, devices, None, int(WAIT_AT_START_S)
+    )
+    if address is None or count is None or rank is None:
+        raise InputError(
+            f"{ADDRESS}={AUTO}, but neither Slurm, nor Open MPI, nor a TPU says which "
+            f"process this is. Give host:port, {COUNT} and {RANK} instead"
+        )
+    return Job(address, count, rank, None if found is None else tuple(found))
 
 
 def is_first_process() -> bool:
