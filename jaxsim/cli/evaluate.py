@@ -40,9 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--search",
-        choices=("exact", "faiss"),
+        choices=("exact", "sharded", "faiss"),
         default="exact",
-        help="who ranks the images; faiss (extra `faiss`) gives the same but for ties",
+        help="who ranks the images: exact takes several GPUs or TPUs where there are "
+        "some, sharded all devices; faiss (extra `faiss`) gives the same but for ties",
     )
     add_rerank(parser)
     parser.add_argument(

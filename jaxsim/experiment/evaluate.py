@@ -42,7 +42,11 @@ _COMPARISONS = {
     "cosine": "inner product of unit vectors",
     "distance": "Euclidean distance; scores are minus its square",
 }
-_SEARCHES = {"exact": "exact", "faiss": "faiss, flat index"}
+_SEARCHES = {
+    "exact": "exact",
+    "sharded": "exact, over devices",
+    "faiss": "faiss, flat index",
+}
 
 
 def evaluate(

@@ -195,6 +195,7 @@ class _ImageRun:
             labels=self.data.label_codes,
             describe=describe,
             triplets=self.data.batch_size // 3,
+            mesh=self.mesh,
             seed=self.experiment.seed,
         )
 

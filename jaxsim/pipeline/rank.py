@@ -3,17 +3,21 @@
 from collections.abc import Callable
 from typing import Literal
 
+import jax
 import numpy as np
 from jaxtyping import Int64
 
+from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Comparison, Ranking
 from jaxsim.index.complete import rank_all
 from jaxsim.index.faiss_flat import FaissFlat
+from jaxsim.index.sharded import ShardedIndex
 from jaxsim.pipeline.embed import Embedding
 from jaxsim.rerank.chain import Chain
 
-Search = Literal["exact", "faiss"]
-"""Who ranks: numpy, or faiss' flat index. Their rankings differ in near ties alone."""
+Search = Literal["exact", "sharded", "faiss"]
+"""Who ranks: numpy, or several accelerators where there are some; all devices of this
+process; or faiss' flat index. Their rankings differ in near ties alone."""
 
 
 def complete_rankings(
@@ -33,9 +37,20 @@ def complete_rankings(
 
     Raises:
       MissingExtraError: faiss is asked for and not installed.
+      InputError: the search does not serve the comparison.
     """
+    usable = np.flatnonzero(database.found)
     if search == "faiss":
-        return _ranked_by_faiss(queries, database, comparison)
+        flat = FaissFlat(database.vectors[usable], comparison=comparison)
+        return _ranked_by(flat, queries, database)
+    if search == "sharded" and comparison != "cosine":
+        raise InputError(
+            "search='sharded' ranks by inner products, and this model's descriptors "
+            "are compared by distance; take search='exact'"
+        )
+    over_devices = comparison == "cosine" and several_accelerators()
+    if len(usable) and (search == "sharded" or over_devices):
+        return _ranked_by(ShardedIndex(database.vectors[usable]), queries, database)
 
     def rank(rows: Int64[np.ndarray, " q"]) -> Ranking:
         return rank_all(
@@ -85,11 +100,19 @@ def _among(shape, rows: np.ndarray, ranking: Ranking) -> Ranking:
     return Ranking(ids, scores)
 
 
-def _ranked_by_faiss(
-    queries: Embedding, database: Embedding, comparison: Comparison
+def several_accelerators() -> bool:
+    """Whether this process computes on more than one GPU or TPU.
+
+    Devices that share a processor gain nothing by sharing a sort.
+    """
+    return jax.local_device_count() > 1 and jax.default_backend() != "cpu"
+
+
+def _ranked_by(
+    index: FaissFlat | ShardedIndex, queries: Embedding, database: Embedding
 ) -> Callable[[Int64[np.ndarray, " q"]], Ranking]:
+    """Returns rankings by an index of the usable images of the database."""
     usable = np.flatnonzero(database.found)
-    index = FaissFlat(database.vectors[usable], comparison=comparison)
 
     def rank(rows: Int64[np.ndarray, " q"]) -> Ranking:
         shape = len(rows), len(database.found)

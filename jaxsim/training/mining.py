@@ -2,17 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32, Int64
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Float32, Int32, Int64
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.rng import rng
 from jaxsim.data.training import TrainingBatches
 from jaxsim.miners.pool import hardest_triplets
+from jaxsim.miners.triplets import Triplets
+from jaxsim.parallel.mesh import AXES
+from jaxsim.parallel.multihost import put_everywhere
 from jaxsim.training.state import TrainState
 
 Describe = Callable[[TrainState, Int64[np.ndarray, " P"]], Float32[np.ndarray, "P D"]]
@@ -32,6 +36,7 @@ class PoolMining:
       triplets: of each batch: a uniform image, then one of its triplets uniformly.
       refresh: updates after which a new pool is drawn.
       margin: of the triplet loss, on squared distances.
+      mesh: the devices that share the search, of all processes; None takes one.
       seed: of all draws.
 
     Raises:
@@ -48,6 +53,7 @@ class PoolMining:
     hardest: int = 25
     refresh: int = 64
     margin: float = 0.1
+    mesh: Mesh | None = None
     seed: int = 0
 
     def __post_init__(self):
@@ -84,10 +90,10 @@ class PoolMining:
         vectors = self.describe(state, pool)
         # An image that cannot be used is alone with a label of its own.
         alone = -1 - np.arange(len(pool), dtype=np.int32)
-        found = hardest_triplets(
-            jnp.asarray(vectors),
-            jnp.asarray(np.where(vectors.any(axis=1), self.labels[pool], alone)),
-            jnp.arange(len(pool)),
+        found = hardest_on(
+            self.mesh,
+            vectors,
+            np.where(vectors.any(axis=1), self.labels[pool], alone).astype(np.int32),
             hardest=self.hardest,
             margin=self.margin,
         )
@@ -105,6 +111,67 @@ class PoolMining:
         )
         sampler = MinedTriplets(images, weights, self.triplets, self.seed)
         return data.with_sampler(sampler)
+
+
+def hardest_on(
+    mesh: Mesh | None,
+    vectors: Float32[np.ndarray, "P D"],
+    labels: Int32[np.ndarray, " P"],
+    *,
+    hardest: int,
+    margin: float,
+) -> Triplets:
+    """Returns the hardest triplets of each image of a pool, each device searching some.
+
+    All devices hold the pool; each compares its share of the images with all of it, and
+    they exchange the triplets, which are those that one device finds.
+
+    Args:
+      mesh: the devices; all its processes must call together, and take the vectors of
+        the first. None takes one device.
+      vectors: float32 [P, D], descriptors of the pool.
+      labels: int32 [P], of the pool.
+      hardest: triplets of each image, see `hardest_triplets`.
+      margin: of the loss.
+
+    Returns:
+      Triplets of shape [P, hardest].
+    """
+    options = {"hardest": hardest, "margin": margin}
+    if mesh is None or mesh.size == 1:
+        pool = jnp.asarray(vectors), jnp.asarray(labels)
+        return hardest_triplets(*pool, jnp.arange(len(labels)), **options)
+    found = _hardest_together(mesh, **options)(*put_everywhere((vectors, labels), mesh))
+    return jax.tree.map(lambda x: jnp.asarray(x[: len(labels)]), jax.device_get(found))
+
+
+@lru_cache
+def _hardest_together(mesh: Mesh, *, hardest: int, margin: float) -> Callable:
+    """Returns the program of `hardest_on`, compiled once for a run."""
+
+    def own(vectors, labels) -> Triplets:
+        share = -(-len(labels) // mesh.size)
+        rows = jax.lax.axis_index(AXES) * share + jnp.arange(share)
+        found = hardest_triplets(
+            vectors,
+            labels,
+            jnp.minimum(rows, len(labels) - 1),
+            hardest=hardest,
+            margin=margin,
+        )
+        return jax.tree.map(lambda x: jax.lax.all_gather(x, AXES, tiled=True), found)
+
+    everywhere = PartitionSpec()
+    return jax.jit(
+        jax.shard_map(
+            own,
+            mesh=mesh,
+            in_specs=everywhere,
+            out_specs=everywhere,
+            # That all devices have gathered the same is not seen by itself.
+            check_vma=False,
+        )
+    )
 
 
 @dataclass(frozen=True)

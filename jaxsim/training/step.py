@@ -170,8 +170,8 @@ def _step(
     else:
         places = split(layout.params, recipe.groups)[0]
         everywhere = layout.step
-        whole = jax.lax.with_sharding_constraint((trained, frozen), everywhere)
-        found = _gradients(recipe, devices, state, *whole, batch)
+        whole, still = jax.lax.with_sharding_constraint((trained, frozen), everywhere)
+        found = _gradients(recipe, devices, state, whole, still, batch)
         parts = jax.lax.with_sharding_constraint(found.parameters, places)
         found = found._replace(parameters=parts)
     updates, optimiser = recipe.transformation().update(

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from jaxsim.core.errors import MissingExtraError
+from jaxsim.core.errors import InputError, MissingExtraError
 from jaxsim.index.complete import rank_all
 from jaxsim.pipeline.embed import Embedding
 from jaxsim.pipeline.rank import complete_rankings
@@ -116,3 +116,19 @@ def test_without_faiss_the_extra_is_named(monkeypatch):
     images = embedding(4, seed=0, unit=True)
     with pytest.raises(MissingExtraError, match=r"jaxsim\[faiss\]"):
         complete_rankings(images, images, comparison="cosine", search="faiss")
+
+
+def test_devices_rank_as_numpy_does():
+    random = np.random.default_rng(0)
+    vectors = random.integers(-2, 3, (61, 5)).astype(np.float32)
+    found = random.random(61) < 0.8
+    images = Embedding(vectors=vectors, found=found, rejects=())
+    rows = np.arange(10)
+    rankings = [
+        complete_rankings(images, images, comparison="cosine", search=search)(rows)
+        for search in ("exact", "sharded")
+    ]
+    np.testing.assert_array_equal(rankings[1].ids, rankings[0].ids)
+    np.testing.assert_array_equal(rankings[1].scores, rankings[0].scores)
+    with pytest.raises(InputError, match="compared by distance"):
+        complete_rankings(images, images, comparison="distance", search="sharded")

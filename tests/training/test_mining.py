@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from jaxsim.core.errors import InputError
-from jaxsim.training.mining import MinedTriplets, PoolMining
+from jaxsim.parallel.mesh import MeshShape, make_mesh
+from jaxsim.training.mining import MinedTriplets, PoolMining, hardest_on
 from jaxsim.training.state import TrainState
 
 LABELS = np.array([0, 0, 0, 1, 1, 1, 2, 2, -1, -1, -1, -1], np.int32)
@@ -45,6 +46,20 @@ def test_triplets_are_the_hardest_of_the_pool():
         losses.sort(reverse=True)
         expected |= {triplet for loss, triplet in losses[:3] if loss > 0}
     assert found == expected and len(expected) > 8
+
+
+@pytest.mark.parametrize("images", [5, 61])
+def test_eight_devices_find_the_triplets_of_one(images):
+    random = np.random.default_rng(0)
+    vectors = random.integers(-2, 3, (images, 4)).astype(np.float32)
+    labels = random.integers(0, 3, images).astype(np.int32)
+    expected, found = (
+        hardest_on(mesh, vectors, labels, hardest=6, margin=0.5)
+        for mesh in (None, make_mesh(shape=MeshShape(fsdp=2)))
+    )
+    assert expected.weight.any()
+    for name in expected._fields:
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 def test_images_without_a_label_are_never_drawn():
