@@ -21,6 +21,7 @@ _COMMANDS = {
     "verify": "check that an index is as it was written",
     "embed": "write descriptors to a .npz or Parquet file",
     "train": "train a descriptor on labelled photos",
+    "plan": "tell what a training would cost on devices that are not there",
     "data": "look after collections: find what would harm training or measuring",
     "export": "write a model as a file that other programs run",
     "evaluate": "measure a config on a data set by its published protocol",

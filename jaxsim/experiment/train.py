@@ -24,6 +24,7 @@ from jaxsim.experiment.measure import (
     require_readable,
     save_embedding,
 )
+from jaxsim.experiment.recipe import build_recipe
 from jaxsim.experiment.run import MODEL_FOLDER, Run, RunResult, carry_out, restored
 from jaxsim.experiment.serialisation import config_to_json
 from jaxsim.experiment.similarities import (
@@ -50,10 +51,9 @@ from jaxsim.pipeline.model import ImageModel
 from jaxsim.training.log import Listener
 from jaxsim.training.loop import Evaluation, Loop
 from jaxsim.training.mining import PoolMining
-from jaxsim.training.objectives.base import Objective
 from jaxsim.training.optim import merge, split
 from jaxsim.training.state import TrainState
-from jaxsim.training.step import Recipe, check_batch_size, compile_step, state_layout
+from jaxsim.training.step import check_batch_size, compile_step, state_layout
 
 DATA_FOLDER = "data"
 BEFORE, AFTER = "before.npz", "after.npz"
@@ -131,17 +131,10 @@ class _ImageRun:
             process_index=jax.process_index(),
             process_count=jax.process_count(),
         )
-        self.objective = self._objective(len(set(labels) - {None}))
-        self.recipe = Recipe(
-            objective=self.objective,
-            optimiser=experiment.optimiser,
-            learning_rate=experiment.learning_rate,
-            clip_norm=experiment.clip_norm,
-            groups=experiment.groups,
-            micro_batch=experiment.micro_batch,
-            average_decay=experiment.average_decay,
-            seed=experiment.seed,
+        self.recipe = build_recipe(
+            experiment, num_labels=len(set(labels) - {None}), dtype=compute_dtype()
         )
+        self.objective = self.recipe.objective
         self.mining = self._mining()
         check_batch_size(self.data.batch_size, self.recipe, self.mesh.size)
         measure = experiment.measure
@@ -156,18 +149,6 @@ class _ImageRun:
                 "keep='best' needs something to measure, and there is nothing: set "
                 "`measure`, or give data with images to measure on, or set keep='last'"
             )
-
-    def _objective(self, num_labels: int) -> Objective:
-        """Returns the objective, its network computing as the platform likes best."""
-        network = self.experiment.model.network
-        backbone = network.backbone.clone(dtype=compute_dtype())
-        if self.experiment.micro_batch and getattr(backbone, "norm", None) == "batch":
-            raise InputError(
-                "micro_batch cannot be used with norm='batch': the statistics would be "
-                "those of a micro-batch. Set norm='frozen', or micro_batch=None"
-            )
-        objective = self.experiment.objective(network=network.clone(backbone=backbone))
-        return objective.for_labels(num_labels)
 
     def _mining(self) -> PoolMining | None:
         if self.experiment.mining is None:

@@ -1,0 +1,40 @@
+"""`jaxsim plan`: a step compiled for devices that are not there."""
+
+import json
+
+import pytest
+
+from jaxsim.cli.main import main
+
+CONFIG = "configs/scenes_triplet.py"
+
+
+def planned(tmp_path, *words) -> dict:
+    out = tmp_path / "plan.json"
+    assert main(["plan", CONFIG, "--json", str(out), *words]) == 0
+    return json.loads(out.read_text())["metrics"]
+
+
+def test_a_plan_tells_memory_and_bytes_for_sixteen_devices(tmp_path, capsys):
+    found = planned(tmp_path, "--mesh", "data=4,fsdp=4")
+    assert found["devices"] == 16
+    # Adam keeps two moments; of each device's quarter of the parameters.
+    assert found["parameter_bytes"] < 4 * found["parameters"] / 2
+    assert found["temporary_bytes"] > 0 and found["flops"] > 0
+    assert any(name.startswith("sent_bytes/") for name in found)
+    assert found["h100/fits"] == 1 and 0 < found["h100/step_s"] < 1
+    text = capsys.readouterr().out
+    assert "16 devices" in text and "NVIDIA H100 SXM data sheet" in text
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--mesh", "model=4"], "no axis 'model'"),
+        (["--mesh", "data=7"], "does not split evenly over 7 devices"),
+        (["--mesh", "data=9999"], "at most 4096"),
+    ],
+)
+def test_meshes_that_cannot_be_are_refused(capsys, words, message):
+    assert main(["plan", CONFIG, *words]) == 2
+    assert message in capsys.readouterr().err
