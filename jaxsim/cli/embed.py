@@ -5,10 +5,14 @@ The .npz file holds "vectors" (float32 [N, D]), "names", "labels" and the model'
 length 1, but for models trained to be compared by distance. Images that cannot be used
 get no row; they are listed in OUT.rejects.csv.
 
+With --parts, OUT is a folder of Parquet files, of which each process writes its share;
+the same command goes on from the parts that are there. See docs/scale.md.
+
 examples:
   jaxsim embed ~/Photos --out photos.npz
   jaxsim embed shop.csv --out shop.parquet --model backbone=lite0,pooling=gem
   jaxsim embed ~/Photos --out photos.npz --model runs/photos/model
+  jaxsim embed shop.csv --out shop.parquet --parts 64 --coordinator auto
 """
 
 import argparse
@@ -17,7 +21,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
-    from jaxsim.cli.options import add_model, output_file
+    from jaxsim.cli.options import add_model, add_processes, output_file, positive
 
     parser.add_argument(
         "photos", metavar="PHOTOS", help="folder, .csv, tfds:NAME:SPLIT"
@@ -25,20 +29,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, type=output_file, help=".npz or .parquet file"
     )
+    parser.add_argument(
+        "--parts",
+        metavar="N",
+        type=positive,
+        help="write N files into the folder OUT, which may be shared by processes",
+    )
     add_model(parser)
+    add_processes(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Embeds and writes the file."""
+    """Embeds and writes the file, or this process's share of the parts."""
     import sys
 
-    from jaxsim.cli.options import chosen_model
+    from jaxsim.cli.options import chosen_model, join_processes
     from jaxsim.cli.output import skipped
     from jaxsim.cli.progress import progress_bar
     from jaxsim.data.sources import open_source
     from jaxsim.experiment.embedding import embed_images
+    from jaxsim.parallel.multihost import require_one_process
 
+    words = {"parts": str(options.parts), "model": str(options.model)}
+    join_processes(options, {"photos": options.photos, **words})
     records, unfollowed = open_source(options.photos)
+    if options.parts:
+        _run_parts(options, records)
+        return
+    require_one_process()
     report = embed_images(
         Path(options.out),
         records,
@@ -54,3 +72,35 @@ def run(options: argparse.Namespace) -> None:
     )
     if report.rejects:
         print(skipped(report.rejects, listed_in=report.rejects_file), file=sys.stderr)
+
+
+def _run_parts(options: argparse.Namespace, records) -> None:
+    import sys
+
+    from jaxsim.cli.options import chosen_model
+    from jaxsim.cli.output import skipped
+    from jaxsim.cli.progress import progress_bar
+    from jaxsim.core.progress import no_bars
+    from jaxsim.experiment.embedding_parts import REJECTS_FOLDER, embed_parts
+    from jaxsim.parallel import multihost
+
+    with multihost.ending_at_once_on_errors():
+        report = embed_parts(
+            Path(options.out),
+            records,
+            parts=options.parts,
+            model=chosen_model(options.model),
+            batch_size=options.batch_size,
+            bars=progress_bar if multihost.is_first_process() else no_bars,
+        )
+    seconds, waits = max(report.seconds, 1e-9), report.waits
+    print(
+        f"{options.out}: wrote {report.written} parts of {report.images} descriptors, "
+        f"{report.found} were there; {report.images / seconds:.1f} images/s, "
+        f"{waits.loader_s / seconds:.0%} of the time waiting for images, "
+        f"{waits.device_s / seconds:.0%} for the device",
+        file=sys.stderr,
+    )
+    if report.rejects:
+        listed = Path(options.out) / REJECTS_FOLDER
+        print(skipped(report.rejects, listed_in=listed), file=sys.stderr)

@@ -22,6 +22,7 @@ _COMMANDS = {
     "embed": "write descriptors to a .npz or Parquet file",
     "train": "train a descriptor on labelled photos",
     "plan": "tell what a training would cost on devices that are not there",
+    "bench": "measure parts of this machine",
     "data": "look after collections: find what would harm training or measuring",
     "export": "write a model as a file that other programs run",
     "evaluate": "measure a config on a data set by its published protocol",

@@ -124,6 +124,15 @@ def is_first_process() -> bool:
     return jax.process_index() == 0
 
 
+def require_one_process() -> None:
+    """Raises InputError in a job of several processes."""
+    if jax.process_count() > 1:
+        raise InputError(
+            f"{jax.process_count()} processes cannot write one file: give --parts N, "
+            "at least as many as processes, and a folder for --out"
+        )
+
+
 @contextmanager
 def ending_at_once_on_errors() -> Iterator[None]:
     """Lets an error end this process without a meeting of all processes.
@@ -149,6 +158,14 @@ def _exit_at_once(error: BaseException) -> None:
     # The codes of `jaxsim.cli.main`, which are lost here.
     kinds = (JaxsimError, 2), (KeyboardInterrupt, 130), (BaseException, 1)
     os._exit(next(code for kind, code in kinds if isinstance(error, kind)))
+
+
+def wait_for_all(purpose: str) -> None:
+    """Returns when all processes have called it for the same purpose."""
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(purpose)
 
 
 def put_batch(arrays: dict[str, np.ndarray], sharding: NamedSharding) -> dict:

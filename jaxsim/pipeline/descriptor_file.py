@@ -1,5 +1,6 @@
 """Descriptors in files that other programs read: .npz and Parquet."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from jaxsim.data.records import Record
 from jaxsim.pipeline.embed import Embedding
 
 SUFFIXES = (".npz", ".parquet")
+PARTS_FILE = "_parts.json"
+"""In a folder of parts: what they are of."""
+
 MOST_OFF_LENGTH = 1e-3
 
 
@@ -42,8 +46,18 @@ def check_suffix(path: Path) -> None:
         )
 
 
+def part_name(part: int, parts: int) -> str:
+    """Returns the name of one of the files of a folder of parts."""
+    return f"part-{part:05}-of-{parts:05}.parquet"
+
+
 def write_descriptors(
-    path: Path, embedding: Embedding, records: Sequence[Record], *, fingerprint: str
+    path: Path,
+    embedding: Embedding,
+    records: Sequence[Record],
+    *,
+    fingerprint: str,
+    may_be_empty: bool = False,
 ) -> None:
     """Writes the descriptors of the images that could be used.
 
@@ -54,13 +68,14 @@ def write_descriptors(
       embedding: one row a record.
       records: names and labels.
       fingerprint: of the model.
+      may_be_empty: whether a file without a row is written, too.
 
     Raises:
       InputError: nothing to write, another ending, or the disk is full.
     """
     check_suffix(path)
     rows = np.flatnonzero(embedding.found)
-    if not len(rows):
+    if not len(rows) and not may_be_empty:
         raise InputError("none of the images can be used, so there is nothing to write")
     chosen = [records[row] for row in rows.tolist()]
     names = [stored_name(record.name) for record in chosen]
@@ -84,7 +99,7 @@ def read_descriptors(path: Path) -> DescriptorFile:
     """Reads unit descriptors that `jaxsim embed` wrote.
 
     Args:
-      path: .npz or .parquet.
+      path: .npz, .parquet, or a folder of parts whose name ends in .parquet.
 
     Raises:
       InputError: the file is missing, damaged or has other contents; a name repeats; or
@@ -146,6 +161,8 @@ def _read_parquet(path: Path) -> DescriptorFile:
 
     table = parquet.read_table(path)
     vectors = np.array(table["vector"].to_pylist(), np.float32)
+    if path.is_dir():
+        _require_all_parts(path)
     metadata = table.schema.metadata or {}
     return DescriptorFile(
         vectors=vectors,
@@ -153,6 +170,16 @@ def _read_parquet(path: Path) -> DescriptorFile:
         labels=tuple(table["label"].to_pylist()),
         fingerprint=metadata[b"jaxsim.fingerprint"].decode(),
     )
+
+
+def _require_all_parts(folder: Path) -> None:
+    parts = json.loads((folder / PARTS_FILE).read_text())["parts"]
+    missing = [p for p in range(parts) if not (folder / part_name(p, parts)).exists()]
+    if missing:
+        raise ValueError(
+            f"{len(missing)} of {parts} parts are missing, such as "
+            f"{part_name(missing[0], parts)}; the command that wrote the others goes on"
+        )
 
 
 def stored_name(text: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from time import perf_counter
 from typing import Any
 
 import jax
@@ -45,6 +46,19 @@ class Embedding:
 
 
 @dataclass
+class Waits:
+    """How long embedding has waited, in all.
+
+    Attributes:
+      loader_s: for images that were still being read and decoded.
+      device_s: for descriptors that were still being computed.
+    """
+
+    loader_s: float = 0.0
+    device_s: float = 0.0
+
+
+@dataclass
 class Embedder:
     """Applies a model to images, batch by batch, sharded over this process's devices.
 
@@ -53,12 +67,14 @@ class Embedder:
       batch_size: images per program run; rounded up to a multiple of the devices.
       num_threads: that decode images; None takes all processors.
       compiled_shapes: met so far; give several embedders one set to count them all.
+      waits: for what `embed` and `describe` have waited so far.
     """
 
     model: ImageModel
     batch_size: int = 16
     num_threads: int | None = None
     compiled_shapes: CompiledShapes = field(default_factory=set)
+    waits: Waits = field(default_factory=Waits)
     _programs: dict[str, Callable[..., Any]] = field(default_factory=dict, repr=False)
 
     def describe(
@@ -75,7 +91,9 @@ class Embedder:
         """
         sums: dict[int, tuple[int, np.ndarray]] = {}
         for batch, output in self.apply("__call__", records, on_reject):
+            begun = perf_counter()
             vectors = np.asarray(output)[batch.real]
+            self.waits.device_s += perf_counter() - begun
             ids = batch.ids[batch.real]
             _require_finite(vectors, ids, records)
             if len(self.model.scales) == 1:
@@ -127,7 +145,7 @@ class Embedder:
             on_reject=on_reject,
         )
         running = None
-        for batch, images, valid in prefetch_to_device(loaded, self._put):
+        for batch, images, valid in self._waited(prefetch_to_device(loaded, self._put)):
             self.compiled_shapes.add((method, images.shape))
             started = batch, program(self._variables, images, valid)
             if running is not None:
@@ -135,6 +153,16 @@ class Embedder:
             running = started
         if running is not None:
             yield running
+
+    def _waited(self, items: Iterator[Any]) -> Iterator[Any]:
+        """Counts how long it takes to get each item."""
+        while True:
+            begun = perf_counter()
+            item = next(items, None)
+            self.waits.loader_s += perf_counter() - begun
+            if item is None:
+                return
+            yield item
 
     def _program(self, method: str):
         """Returns the compiled method, the same at every call."""

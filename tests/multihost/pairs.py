@@ -10,16 +10,22 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from jaxsim.cli.main import main as jaxsim
 from jaxsim.core.errors import InputError
 from jaxsim.experiment.measure import Measurer
+from jaxsim.index.exact import ExactIndex
+from jaxsim.index.sharded import ShardedIndex
+from jaxsim.parallel import layout, multihost, roll_call
+from jaxsim.parallel.mesh import make_mesh
 from jaxsim.training.log import MetricsFile, Row
+from jaxsim.training.mining import hardest_on
 from tests.training import runs
 
 PATIENCE_S = 100
@@ -27,10 +33,11 @@ PATIENCE_S = 100
 CONFIG = """
 import fiddle as fdl
 from jaxsim.experiment.training_experiment import TrainingExperiment
+from jaxsim.parallel.mesh import MeshShape
 from tests.training import runs
 
-def get_config() -> fdl.Config[TrainingExperiment]:
-    return runs.config()
+def get_config(fsdp: int = 1) -> fdl.Config[TrainingExperiment]:
+    return runs.config(mesh=fdl.Config(MeshShape, fsdp=fsdp))
 """
 
 
@@ -50,10 +57,8 @@ def ask_to_stop() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def miss_each_other_soon() -> None:
-    """A process that is gone is given up after 20 s; JAX's own patience is 100 s."""
-    initialize = jax.distributed.initialize
-    jax.distributed.initialize = partial(initialize, heartbeat_timeout_seconds=20)
+def vanish() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def fail() -> None:
@@ -109,6 +114,7 @@ def start(
     devices: int,
     job: tuple[int, int] | None = None,
     by_slurm: bool = False,
+    fsdp: int = 1,
     prepare: Callable[[], None] | None = None,
 ) -> int:
     """Starts `jaxsim train` in a fork, its output in a file.
@@ -119,6 +125,7 @@ def start(
       devices: of this process.
       job: port and number of a process of two; None for one alone.
       by_slurm: whether JAX learns of the job from what looks like Slurm.
+      fsdp: devices among which the state is cut, down to its smallest arrays.
       prepare: called first.
 
     Returns:
@@ -137,10 +144,18 @@ def start(
     if job:
         os.environ |= as_slurm(port, number) if by_slurm else by_hand(port, number)
     out = root / name
+    layout.SMALLEST_CUT = 1
     watch(out)
     if prepare:
         prepare()
-    words = ["train", root / "config.py", "--data", root / "photos", "--out", out]
+    words = [
+        "train",
+        f"{root / 'config.py'}:fsdp={fsdp}",
+        "--data",
+        root / "photos",
+        "--out",
+        out,
+    ]
     sys.exit(jaxsim([str(word) for word in words]))
 
 
@@ -150,11 +165,10 @@ def pair(
     prepare_second: Callable[[], None] | None = None,
     *,
     by_slurm: bool = False,
+    fsdp: int = 1,
 ) -> list[int]:
     """Runs two processes of two devices; returns their exit codes."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     processes = [
         start(
             root,
@@ -162,11 +176,46 @@ def pair(
             devices=2,
             job=(port, number),
             by_slurm=by_slurm,
+            fsdp=fsdp,
             prepare=prepare_second if number else None,
         )
         for number in (0, 1)
     ]
     return [code_of(process) for process in processes]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        return free.getsockname()[1]
+
+
+def searching(root: Path) -> list[int]:
+    """Searches in two processes of two devices, which write what they found."""
+    children, port = [], free_port()
+    for number in (0, 1):
+        child = os.fork()
+        children.append(child)
+        if child:
+            continue
+        faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
+        jax.config.update("jax_num_cpu_devices", 2)
+        multihost.start(roll_call.Job(f"localhost:{port}", 2, number))
+        random = np.random.default_rng(0)
+        vectors = random.integers(-3, 4, (301, 5)).astype(np.float32)
+        index = ShardedIndex(vectors, mesh=make_mesh())
+        found = index.search(vectors[:9], 12)
+        single = ExactIndex(vectors).search(vectors[:9], 12)
+        same = np.array_equal(found.ids, single.ids)
+        labels = random.integers(0, 4, 301).astype(np.int32)
+        mined, wanted = (
+            hardest_on(mesh, vectors, labels, hardest=3, margin=0.5)
+            for mesh in (make_mesh(), None)
+        )
+        same &= all(map(np.array_equal, mined, wanted))
+        (root / f"search-{number}.log").write_text(f"same={same}")
+        sys.exit(0)
+    return [code_of(child) for child in children]
 
 
 def code_of(child: int) -> int:
@@ -178,13 +227,18 @@ def main(root: Path) -> None:
     (root / "config.py").write_text(CONFIG)
     codes = {
         "alone": [code_of(start(root, "alone", devices=4))],
-        "stopped": pair(root, "pair", lambda: at_step(5, ask_to_stop)),
+        "stopped": pair(root, "pair", lambda: at_step(5, ask_to_stop), fsdp=4),
     }
     for number in (0, 1):
         os.rename(root / f"pair-{number}.log", root / f"stopped-{number}.log")
-    codes["pair"] = pair(root, "pair", by_slurm=True)
-    miss_each_other_soon()
+    codes["pair"] = pair(root, "pair", by_slurm=True, fsdp=2)
     codes["failed"] = pair(root, "failed", lambda: at_step(9, fail))
+    begun = time.monotonic()
+    codes["killed"] = pair(root, "killed", lambda: at_step(9, vanish))
+    codes["killed_s"] = [round(time.monotonic() - begun)]
+    os.rename(root / "killed-0.log", root / "survivor.log")
+    codes["resumed"] = pair(root, "killed")
+    codes["search"] = searching(root)
     (root / "codes.json").write_text(json.dumps(codes))
 
 

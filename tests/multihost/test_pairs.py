@@ -61,3 +61,20 @@ def test_the_failure_of_one_ends_both_at_once(ended):
     assert "this process cannot go on" in log(ended, "failed", 1)
     step, _ = last_state(ended / "failed")
     assert step == 8
+
+
+def test_the_death_of_one_ends_the_other_and_the_restart_goes_on(ended):
+    first, second = codes(ended, "killed")
+    assert first not in (0, -9) and second == -9
+    assert codes(ended, "killed_s")[0] < 60
+    assert (ended / "survivor.log").read_text().strip()
+    assert codes(ended, "resumed") == [0, 0]
+    assert events_of(ended / "killed") == [("started", 0), ("resumed", 8)]
+    _, state = last_state(ended / "killed")
+    for name, array in last_state(ended / "alone")[1].items():
+        np.testing.assert_allclose(state[name], array, atol=1e-5, err_msg=name)
+
+
+def test_two_processes_search_and_mine_as_one(ended):
+    assert codes(ended, "search") == [0, 0]
+    assert [log(ended, "search", process) for process in (0, 1)] == ["same=True"] * 2

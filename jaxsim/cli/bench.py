@@ -1,0 +1,31 @@
+"""Measure parts of this machine.
+
+examples:
+  jaxsim bench input configs/quickstart.py --data DIR
+  jaxsim bench input --help
+"""
+
+import argparse
+import importlib
+
+_ACTIONS = {"input": "how fast training images are read, decoded and augmented"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the actions, each with its own options."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, summary in _ACTIONS.items():
+        module = importlib.import_module(f"jaxsim.cli.bench_{name}")
+        action = actions.add_parser(
+            name,
+            help=summary,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(action)
+        action.set_defaults(act=module.run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the chosen action."""
+    options.act(options)

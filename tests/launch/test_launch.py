@@ -1,0 +1,81 @@
+"""Launch scripts: they parse, and the one for two processes trains."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.training.runs import events_of, make_photos, rows_of
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted(p for p in (ROOT / "launch").iterdir() if p.suffix != ".yaml")
+
+CONFIG = """
+import fiddle as fdl
+from jaxsim.experiment.training_experiment import TrainingExperiment
+from tests.training import runs
+
+def get_config() -> fdl.Config[TrainingExperiment]:
+    return runs.config(steps=3)
+"""
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_parse(script):
+    subprocess.run(["bash", "-n", script], check=True)
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is absent")
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_pass_shellcheck(script):
+    words = ["shellcheck", "--shell=bash", "--exclude=SC1091", script]
+    subprocess.run(words, check=True)
+
+
+def test_the_job_set_has_a_pod_for_each_machine_of_its_slice():
+    yaml = pytest.importorskip("yaml", reason="PyYAML is absent")
+    job = yaml.safe_load((ROOT / "launch" / "tpu_gke.yaml").read_text())
+    assert job["kind"] == "JobSet"
+    (slice_,) = job["spec"]["replicatedJobs"]
+    spec = slice_["template"]["spec"]
+    pod = spec["template"]["spec"]
+    rows, columns = pod["nodeSelector"]["cloud.google.com/gke-tpu-topology"].split("x")
+    (container,) = pod["containers"]
+    chips = container["resources"]["limits"]["google.com/tpu"]
+    assert spec["parallelism"] == spec["completions"]
+    assert spec["parallelism"] * chips == int(rows) * int(columns)
+    assert container["command"] == ["jaxsim", "train"]
+    assert (ROOT / container["args"][0]).is_file()
+    assert {"name": "JAX_COORDINATOR_ADDRESS", "value": "auto"} in container["env"]
+
+
+def test_two_processes_are_launched_and_train(tmp_path):
+    """By the script itself, with this Python in place of what it would install."""
+    (tmp_path / "launch").mkdir()
+    shutil.copy(ROOT / "launch" / "two_processes.sh", tmp_path / "launch")
+    (tmp_path / "launch" / "environment.sh").write_text('cd "$(dirname "$0")/.."\n')
+    binaries = tmp_path / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    command = binaries / "jaxsim"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m jaxsim.cli.main "$@"\n')
+    command.chmod(0o755)
+    make_photos(tmp_path / "photos")
+    (tmp_path / "config.py").write_text(CONFIG)
+    out = tmp_path / "run"
+    words = ["config.py", "--data", tmp_path / "photos", "--out", out]
+    done = subprocess.run(
+        ["bash", "launch/two_processes.sh", *words],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "XLA_FLAGS": "", "PORT": "29431"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    second = (tmp_path / "two_processes.log").read_text()
+    assert done.returncode == 0, done.stderr + second
+    assert events_of(out) == [("started", 0)]
+    assert [row["step"] for row in rows_of(out) if "loss" in row] == [1, 2, 3]
+    assert (out / "model").is_dir() and "Traceback" not in second
