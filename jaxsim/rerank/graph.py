@@ -1,0 +1,190 @@
+"""Descriptors of a trained graph in place of those they were made of."""
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float32
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.ranking import MISSING_ID, Ranking
+from jaxsim.nn.graph import GraphNetwork, QueryEdges
+from jaxsim.ops.graph import Graph, normalised
+from jaxsim.ops.neighbours import Neighbours, nearest_neighbours
+from jaxsim.ops.sparse import SparseMatrix, sparse_matrix
+from jaxsim.rerank.base import Asked, Gallery
+
+SAME = 1 - 1e-5
+"""From this inner product on, two unit vectors describe one image."""
+BLOCK_ROWS = 1024
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainedGraph:
+    """An index, its graph and the network that was trained on it.
+
+    Attributes:
+      network: makes new descriptors of a neighbourhood's.
+      variables: {"params": …}, float32.
+      vectors: float32 [N, D], the descriptors of the index, unit length.
+      graph: of its rows, without self-loops, not normalised.
+      query_neighbours: kq, how many rows of the index a query looks at.
+
+    Raises:
+      InputError: the parts do not fit each other.
+    """
+
+    network: GraphNetwork
+    variables: dict
+    vectors: Float32[np.ndarray, "N D"]
+    graph: Graph
+    query_neighbours: int
+
+    def __post_init__(self):
+        rows, dim = self.vectors.shape
+        if rows != self.graph.nodes or dim != self.network.dim:
+            raise InputError(
+                f"{rows} descriptors of {dim} dimensions do not fit a graph of "
+                f"{self.graph.nodes} nodes and a network of {self.network.dim} "
+                "dimensions"
+            )
+        if self.query_neighbours < 1:
+            raise InputError(
+                f"a query needs at least one neighbour, not {self.query_neighbours}"
+            )
+
+    @cached_property
+    def adjacency(self) -> SparseMatrix:
+        """Â of the index."""
+        return sparse_matrix(normalised(self.graph, self_loops=True))
+
+    @cached_property
+    def _inputs(self) -> list[Array]:
+        """What each layer is given at the rows of the index, then the last output."""
+        apply = jax.jit(partial(self.network.apply, method="inputs"))
+        return apply(self.variables, self.adjacency, jnp.asarray(self.vectors))
+
+    @cached_property
+    def described(self) -> Float32[np.ndarray, "N D"]:
+        """The new descriptors of the index, unit length."""
+        found = np.asarray(self._inputs[-1])
+        length = np.linalg.norm(found, axis=1, keepdims=True)
+        return (found / np.maximum(length, 1e-12)).astype(np.float32)
+
+    def edges(self, found: Neighbours) -> QueryEdges:
+        """Returns the edges of queries to their neighbours, normalised as the index'.
+
+        A query weighs 1 for itself and its scores, cut off at 0, for its neighbours;
+        the edge to row j is divided by the roots of the query's and of row j's degrees.
+        No degree of the index changes.
+
+        Args:
+          found: [Q, kq], rows of the index.
+        """
+        known = found.ids != MISSING_ID
+        weights = np.where(known, np.maximum(found.scores, 0), 0)
+        ids = np.where(known, found.ids, 0)
+        degrees = 1 + self.graph.degrees()
+        own = 1 + weights.sum(axis=1, dtype=np.float64)
+        weights = weights / np.sqrt(own[:, None] * degrees[ids])
+        return QueryEdges(
+            ids=jnp.asarray(ids, jnp.int32),
+            weights=jnp.asarray(weights, jnp.float32),
+            own=jnp.asarray(1 / own, jnp.float32),
+        )
+
+    def describe(
+        self, queries: Float32[np.ndarray, "Q D"]
+    ) -> Float32[np.ndarray, "Q D"]:
+        """Returns new descriptors, of images in the index and of any others.
+
+        Those in the index have theirs. Others get what the network makes of them and of
+        their nearest rows; the index stays as it is, so that an image may come at any
+        time.
+
+        Args:
+          queries: float32 [Q, D], unit length.
+        """
+        k = self.query_neighbours
+        found = nearest_neighbours(queries, self.vectors, k)
+        inside = (found.scores[:, 0] >= SAME) & (found.ids[:, 0] != MISSING_ID)
+        described = np.empty_like(queries)
+        described[inside] = self.described[found.ids[inside, 0]]
+        others = np.flatnonzero(~inside)
+        for start in range(0, len(others), BLOCK_ROWS):
+            rows = others[start : start + BLOCK_ROWS]
+            edges = self.edges(Neighbours(found.ids[rows], found.scores[rows]))
+            described[rows] = self._of_queries(queries[rows], edges)
+        return described
+
+    def _of_queries(self, queries: np.ndarray, edges: QueryEdges) -> np.ndarray:
+        count = len(queries)
+        # Few shapes, so that few programs are compiled.
+        padding = (1 << (count - 1).bit_length()) - count
+
+        def padded(x):
+            return jnp.pad(jnp.asarray(x), ((0, padding), *[(0, 0)] * (x.ndim - 1)))
+
+        found = self._apply(
+            self.variables,
+            padded(queries),
+            QueryEdges(*map(padded, edges)),
+            self._inputs[:-1],
+        )
+        return np.asarray(found)[:count]
+
+    @cached_property
+    def _apply(self):
+        return jax.jit(partial(self.network.apply, method="queries"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphReranking:
+    """Searches by the descriptors of a trained graph.
+
+    Attributes:
+      trained: makes them, of images and queries.
+
+    Source: Liu et al. 2019, "Guided similarity separation for image retrieval".
+    """
+
+    trained: TrainedGraph
+
+    @property
+    def reach(self) -> int:
+        """How many results it looks at: it asks again, whatever was found."""
+        return 1
+
+    def prepare(self, gallery: Gallery) -> Gallery:
+        """Returns the gallery with its new descriptors.
+
+        Raises:
+          InputError: it has other descriptors than the graph.
+        """
+        dim = self.trained.network.dim
+        if gallery.vectors.shape[1] != dim:
+            raise InputError(
+                f"the graph was trained on descriptors of {dim} dimensions, and these "
+                f"have {gallery.vectors.shape[1]}. Describe the images by the model it "
+                "was trained on"
+            )
+        vectors = np.zeros_like(gallery.vectors)
+        if gallery.live.any():
+            vectors[gallery.live] = self.trained.describe(gallery.vectors[gallery.live])
+        return Gallery(vectors, gallery.live)
+
+    def __call__(
+        self, asked: Asked, ranking: Ranking, gallery: Gallery
+    ) -> tuple[Asked, Ranking]:
+        """Returns the queries with new descriptors, and what they find.
+
+        Args:
+          asked: Q queries.
+          ranking: only its length counts.
+          gallery: as `prepare` returned it.
+        """
+        described = self.trained.describe(asked.vectors)
+        again = gallery.search(described, ranking.ids.shape[1])
+        return Asked(described, asked.rows), again
