@@ -69,6 +69,7 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.experiment.build import open_trained
     from jaxsim.experiment.config_file import load_config
     from jaxsim.experiment.evaluate import evaluate, ranks_images
+    from jaxsim.experiment.graphs import open_graph
     from jaxsim.experiment.similarities import open_similarity
 
     config = load_config(options.config, options.set)
@@ -84,6 +85,7 @@ def run(options: argparse.Namespace) -> None:
         search=options.search,
         rerank=options.rerank,
         similarity=options.similarity and open_similarity(options.similarity),
+        graph=options.graph and open_graph(options.graph),
         bars=progress_bar,
     )
     show_result(result, quiet=options.json == "-")

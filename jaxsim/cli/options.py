@@ -8,7 +8,7 @@ from jaxsim.core.files import check_target
 
 
 def add_rerank(parser: argparse.ArgumentParser) -> None:
-    """Declares --rerank and --similarity."""
+    """Declares --rerank, --similarity and --graph."""
     parser.add_argument(
         "--rerank",
         metavar="STAGES",
@@ -16,7 +16,8 @@ def add_rerank(parser: argparse.ArgumentParser) -> None:
         "neighbours, qe:K every query with its first K results, alphaqe:K weighs them "
         "by their cosines to the power of 3, spatial:K looks whether the points of the "
         "first K results lie as in the query, learned:K orders the first K results by "
-        "the similarity of --similarity; such as dba:20,qe:1,spatial:50",
+        "the similarity of --similarity, gss:K searches by the descriptors of --graph, "
+        "those of other images made from K neighbours; such as dba:20,qe:1,spatial:50",
     )
     parser.add_argument(
         "--similarity",
@@ -25,6 +26,13 @@ def add_rerank(parser: argparse.ArgumentParser) -> None:
         help="a similarity that was trained, the folder of `jaxsim train --out RUN`; "
         "without learned:K it orders the first 1000 results in a last stage, which is "
         "everything in a small collection",
+    )
+    parser.add_argument(
+        "--graph",
+        type=Path,
+        metavar="RUN",
+        help="a graph that was trained, the folder of `jaxsim train configs/gss.py "
+        "--out RUN`; without gss:K it is the first stage",
     )
 
 

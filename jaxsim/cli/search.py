@@ -14,6 +14,7 @@ examples:
   jaxsim search photos.index query.jpg --rerank qe:10,spatial:50
   jaxsim search lists.index query.jpg --nprobe 32
   jaxsim search photos.index query.jpg --similarity runs/similarity --rerank learned:100
+  jaxsim search photos.index query.jpg --graph runs/graph
 """
 
 import argparse
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.core.errors import InputError
     from jaxsim.core.ranking import Ranking
     from jaxsim.data.sources import open_sources
+    from jaxsim.experiment.graphs import open_graph
     from jaxsim.experiment.indexing import FEATURES_FOLDER, open_engine
     from jaxsim.experiment.reranking import asked_stages, build_stages
     from jaxsim.experiment.similarities import open_similarity
@@ -59,9 +61,16 @@ def run(options: argparse.Namespace) -> None:
     if not sources:
         raise InputError("give at least one query image, or --folder FOLDER")
     similarity = options.similarity and open_similarity(options.similarity)
-    names = asked_stages(options.rerank, similarity=similarity is not None)
+    graph = options.graph and open_graph(options.graph)
+    names = asked_stages(
+        options.rerank,
+        similarity=similarity is not None,
+        graph=graph and graph.trained,
+    )
     queries, unusable = open_sources(sources)
     engine = open_engine(options.index, probes=options.nprobe)
+    if graph is not None:
+        graph.check_described_by(engine.embedder.model.fingerprint)
     if similarity is not None:
         similarity.check_described_by(engine.embedder.model.fingerprint)
     stages = build_stages(
@@ -71,6 +80,7 @@ def run(options: argparse.Namespace) -> None:
         features_folder=options.index / FEATURES_FOLDER,
         contents=[row.content for row in engine.store.rows] if names else None,
         similarity=similarity and similarity.similarity(),
+        graph=graph and graph.trained,
     )
     ranking, rejects = engine.search(queries, options.k, stages)
     skipped = [*unusable, *rejects]

@@ -12,6 +12,7 @@ examples:
   jaxsim train configs/grocery_triplet.py:steps=50 --data DIR --out RUN
   jaxsim train configs/folder_triplet.py --data DIR --out RUN --set every.checkpoint=20
   jaxsim train configs/deepsim.py --data photos.npz --out runs/similarity
+  jaxsim train configs/gss.py --data photos.npz --out runs/graph
 """
 
 import argparse
@@ -24,6 +25,8 @@ from jaxsim.cli.options import add_processes, join_processes, json_file
 
 SCORES = ("cosine", "learned")
 """What a similarity is compared with, and what it is."""
+GRAPH_WORDS = ("given", "new")
+"""Descriptors that a graph is made of, and those that are made on it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -204,6 +207,7 @@ def _show(options: argparse.Namespace, result) -> None:
 
     from jaxsim.cli.evaluate import show_unjudged
     from jaxsim.cli.output import write_json
+    from jaxsim.pipeline.graph_model import GraphModel
     from jaxsim.pipeline.similarity import SimilarityModel
 
     if result.resumed_from == result.steps:
@@ -219,7 +223,9 @@ def _show(options: argparse.Namespace, result) -> None:
         write_json(options.json, run_numbers(result))
     if options.json != "-":
         print(before_and_after(result) or f"{result.steps} steps are done")
-    if isinstance(result.model, SimilarityModel):
+    if isinstance(result.model, GraphModel):
+        use = f"jaxsim search INDEX QUERY --graph {options.out}"
+    elif isinstance(result.model, SimilarityModel):
         use = f"jaxsim search INDEX QUERY --similarity {options.out}"
     else:
         use = f"jaxsim index PHOTOS --out INDEX --model {options.out / 'model'}"
@@ -236,6 +242,10 @@ def before_and_after(result) -> str:
     if result.before is None:
         return ""
     before, after = result.before.metrics, result.after.metrics
+    if result.others is not None:
+        columns = {"given": before, "kept": after, **result.others}
+        rows = [[n, *(f"{c[n]:.3f}" for c in columns.values())] for n in after]
+        return table(["metric", *columns], rows)
     rows = [
         [name, f"{before[name]:.3f}", f"{value:.3f}", f"{value - before[name]:+.3f}"]
         for name, value in after.items()
@@ -249,6 +259,8 @@ def run_numbers(result) -> dict:
     if result.after is None:
         return {"metrics": {}, **steps}
     before = {f"before/{k}": v for k, v in result.before.metrics.items()}
+    for kind, metrics in (result.others or {}).items():
+        before |= {f"{kind.replace(' ', '_')}/{k}": v for k, v in metrics.items()}
     numbers = result.after.to_json()
     return numbers | {"metrics": numbers["metrics"] | before, **steps}
 
@@ -262,7 +274,12 @@ def write_run_page(out: Path, result, *, title: str) -> Path:
     page = out / "report.html"
     facts = {"steps": str(result.steps), "training images": str(result.images)}
     if result.kept_step != result.steps:
-        facts["kept step"] = f"{result.kept_step}, chosen on the images measured"
+        how = (
+            "where the loss fell slowest"
+            if result.others
+            else "chosen on the images measured"
+        )
+        facts["kept step"] = f"{result.kept_step}, {how}"
     write_page(
         page,
         training_page(
@@ -274,7 +291,13 @@ def write_run_page(out: Path, result, *, title: str) -> Path:
             title=title,
             facts=facts,
             pair_scores=result.pair_scores,
-            words=("before", "after") if result.pair_scores is None else SCORES,
+            words=_words(result),
         ),
     )
     return page
+
+
+def _words(result) -> tuple[str, str]:
+    if result.others is not None:
+        return GRAPH_WORDS
+    return ("before", "after") if result.pair_scores is None else SCORES

@@ -42,17 +42,21 @@ class DescribedImages:
       training: the images to train on.
       sets: what is measured.
       file: has the descriptors; None makes them.
-      descriptor: config of the model that makes them.
+      descriptor: config of the model that makes them; None where they are there.
       folder: where they and their model are kept.
       bars: shows progress.
+      fit: the images that whitening is fitted on; None takes those to train on.
+      given: the descriptors, if they are there already.
     """
 
     training: Sequence[Record]
     sets: Sequence[RetrievalSet]
     file: Path | None
-    descriptor: fdl.Config[ModelSpec]
+    descriptor: fdl.Config[ModelSpec] | None
     folder: Path
     bars: Bars
+    fit: Sequence[Record] | None = None
+    given: DescriptorFile | None = None
 
     @cached_property
     def records(self) -> list[Record]:
@@ -86,6 +90,8 @@ class DescribedImages:
           InputError: they cannot be used, or more than a hundredth of the images have
             none in a file.
         """
+        if self.given is not None:
+            return self.given
         if self.file is not None:
             found = read_descriptors(self.file)
             self._require_most(found)
@@ -132,9 +138,9 @@ class DescribedImages:
         if (place / CONFIG_FILE).exists():
             model = load_model(place)
         else:
-            model = build_model(
-                self.descriptor, fit_sample(self.training), bars=self.bars
-            )
+            assert self.descriptor is not None
+            images = self.training if self.fit is None else self.fit
+            model = build_model(self.descriptor, fit_sample(images), bars=self.bars)
             model.save(place)
         with self.bars("embed", len(self.records)) as progress:
             embedding = Embedder(model).embed(self.records, progress)

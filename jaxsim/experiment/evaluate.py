@@ -31,11 +31,13 @@ from jaxsim.experiment.reranking import (
 )
 from jaxsim.experiment.training_experiment import TrainingExperiment
 from jaxsim.pipeline.embed import CompiledShapes, Embedder, Embedding
+from jaxsim.pipeline.graph_model import GraphModel
 from jaxsim.pipeline.model import ImageModel
 from jaxsim.pipeline.rank import Search, complete_rankings, ranked_in_stages
 from jaxsim.pipeline.similarity import SimilarityModel
 from jaxsim.rerank.base import Gallery
 from jaxsim.rerank.chain import Chain
+from jaxsim.rerank.graph import TrainedGraph
 from jaxsim.rerank.similarity import Similarity
 
 _COMPARISONS = {
@@ -57,6 +59,7 @@ def evaluate(
     search: Search = "exact",
     rerank: str | None = None,
     similarity: SimilarityModel | None = None,
+    graph: GraphModel | None = None,
     bars: Bars = no_bars,
 ) -> tuple[EvaluationResult, list[RetrievalSet]]:
     """Measures what a config describes on some data.
@@ -70,6 +73,7 @@ def evaluate(
       search: who ranks the images.
       rerank: stages that make the rankings better, such as "dba:20,qe:10".
       similarity: re-scores the first results, in the stage "learned" or else the last.
+      graph: gives other descriptors, in the stage "gss" or else the first.
       bars: shows progress.
 
     Returns:
@@ -88,7 +92,9 @@ def evaluate(
                 "by a config that ranks images, such as configs/folder.py"
             )
         return _classify(construct(config), config, root, bars)
-    stages = asked_stages(rerank, similarity=similarity is not None)
+    stages = asked_stages(
+        rerank, similarity=similarity is not None, graph=graph and graph.trained
+    )
     config = _retrieval_config(config)
     experiment: RetrievalExperiment = construct(config)
     sets = experiment.data(root)
@@ -106,6 +112,8 @@ def evaluate(
             bars=bars,
             compiled_shapes=shapes,
         )
+    if graph is not None:
+        graph.check_described_by(model.fingerprint)
     if similarity is not None:
         similarity.check_described_by(model.fingerprint)
     embedder = Embedder(model, compiled_shapes=shapes)
@@ -124,6 +132,7 @@ def evaluate(
             search=search,
             stages=stages,
             similarity=similarity and similarity.similarity(),
+            graph=graph and graph.trained,
         )
         for data in sets
     ]
@@ -182,6 +191,7 @@ def judge(
     search: Search = "exact",
     stages: Sequence[StageName] = (),
     similarity: Similarity | None = None,
+    graph: TrainedGraph | None = None,
 ) -> SetResult:
     """Ranks and judges one retrieval set.
 
@@ -197,6 +207,7 @@ def judge(
       search: who ranks.
       stages: make the rankings better.
       similarity: of the stages that need one.
+      graph: likewise.
 
     Raises:
       MissingExtraError: faiss is asked for and not installed.
@@ -217,6 +228,7 @@ def judge(
         database=data.database,
         features_folder=cache_folder() / "features",
         similarity=similarity,
+        graph=graph,
     )
     chain = Chain(Gallery(database.vectors, database.found), built)
     with bars(f"evaluate {data.name}", len(queries_of(data)), "queries") as progress:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from jaxsim.pipeline.local_features import RecordFeatures
 from jaxsim.rerank.base import Reranker
 from jaxsim.rerank.chain import Stage
 from jaxsim.rerank.database_augmentation import DatabaseAugmentation
+from jaxsim.rerank.graph import GraphReranking, TrainedGraph
 from jaxsim.rerank.learned import LearnedReranking
 from jaxsim.rerank.query_expansion import QueryExpansion
 from jaxsim.rerank.similarity import Similarity
@@ -23,7 +25,8 @@ from jaxsim.rerank.spatial import SpatialVerification
 
 ALPHA = 3.0
 LEARNED = "learned"
-KINDS = ("dba", "qe", "alphaqe", "spatial", LEARNED)
+GRAPH = "gss"
+KINDS = ("dba", "qe", "alphaqe", "spatial", LEARNED, GRAPH)
 MOST_RESCORED = 1000
 """Results that a similarity scores if no number is asked for."""
 _log = logging.getLogger(__name__)
@@ -57,12 +60,17 @@ def parse_stages(text: str) -> list[StageName]:
     return [_parse(word) for word in text.split(",")]
 
 
-def asked_stages(text: str | None, *, similarity: bool) -> list[StageName]:
-    """Returns the stages of --rerank, with one for a similarity that none names.
+def asked_stages(
+    text: str | None, *, similarity: bool, graph: TrainedGraph | None = None
+) -> list[StageName]:
+    """Returns the stages of --rerank, with those for models that none names.
+
+    A graph comes first, since it replaces descriptors; a similarity comes last.
 
     Args:
       text: of --rerank; None without it.
       similarity: whether there is one.
+      graph: if there is one.
 
     Raises:
       InputError: see `parse_stages`.
@@ -71,6 +79,8 @@ def asked_stages(text: str | None, *, similarity: bool) -> list[StageName]:
     ['qe:10', 'learned:1000']
     """
     names = parse_stages(text) if text else []
+    if graph is not None and not any(name.kind == GRAPH for name in names):
+        names.insert(0, StageName(GRAPH, graph.query_neighbours))
     if similarity and not any(name.kind == LEARNED for name in names):
         names.append(StageName(LEARNED, MOST_RESCORED))
     return names
@@ -99,6 +109,7 @@ def build_stages(
     features_folder: Path,
     contents: Sequence[str] | None = None,
     similarity: Similarity | None = None,
+    graph: TrainedGraph | None = None,
 ) -> list[Stage]:
     """Returns the stages, ready for a collection.
 
@@ -109,9 +120,10 @@ def build_stages(
       features_folder: where local features are kept.
       contents: of the database, see `RecordFeatures`.
       similarity: of the stages that need one.
+      graph: likewise.
 
     Raises:
-      InputError: a stage needs a similarity, and there is none.
+      InputError: a stage needs a similarity or a graph, and there is none.
     """
     cache = FeatureCache(folder=features_folder)
     query_features = _or_none(RecordFeatures(queries, cache))
@@ -132,6 +144,15 @@ def build_stages(
                         "trained similarity"
                     )
                 return LearnedReranking(similarity=similarity, top=name.number)
+            case "gss":
+                if graph is None:
+                    raise InputError(
+                        f"--rerank {name} needs --graph RUN, the folder of a trained "
+                        "graph"
+                    )
+                return GraphReranking(
+                    trained=replace(graph, query_neighbours=name.number)
+                )
             case _:
                 return SpatialVerification(
                     query_features=query_features,

@@ -15,6 +15,7 @@ from jaxsim.experiment.run_folder import claim_folder
 from jaxsim.experiment.training_experiment import Keep
 from jaxsim.parallel.multihost import is_first_process, put_everywhere
 from jaxsim.pipeline.embedding_map import EmbeddingMap
+from jaxsim.pipeline.graph_model import GraphModel
 from jaxsim.pipeline.model import ImageModel
 from jaxsim.pipeline.pair_scores import PairScores
 from jaxsim.pipeline.similarity import SimilarityModel
@@ -43,9 +44,10 @@ class RunResult(NamedTuple):
       sets: what was measured.
       embedding_map: the measured images, before and after, in a plane.
       pair_scores: of a similarity, pairs of each set that was measured.
+      others: of a graph, the metrics of other epochs than the one kept, by name.
     """
 
-    model: ImageModel | SimilarityModel
+    model: ImageModel | SimilarityModel | GraphModel
     steps: int
     resumed_from: int
     kept_step: int
@@ -56,6 +58,7 @@ class RunResult(NamedTuple):
     sets: list[RetrievalSet]
     embedding_map: EmbeddingMap | None
     pair_scores: dict[str, PairScores] | None = None
+    others: dict[str, dict[str, float]] | None = None
 
 
 @runtime_checkable

@@ -17,6 +17,8 @@ from jaxsim.data.records import Record
 from jaxsim.data.training import TrainingBatches
 from jaxsim.experiment.construct import construct
 from jaxsim.experiment.epochs import in_steps
+from jaxsim.experiment.graph_experiment import GraphExperiment
+from jaxsim.experiment.graph_run import GraphRun
 from jaxsim.experiment.indexing import fit_sample
 from jaxsim.experiment.measure import (
     Measurer,
@@ -87,6 +89,7 @@ def train(
     kinds: dict[object, Callable[..., Run]] = {
         TrainingExperiment: _ImageRun,
         SimilarityExperiment: SimilarityRun,
+        GraphExperiment: GraphRun,
     }
     kind = fdl.get_callable(config)
     if kind not in kinds:

@@ -78,6 +78,18 @@ def photo_views(root: Path) -> None:
     """Makes nothing: the data set makes its own images."""
 
 
+def published(root: Path) -> None:
+    """Descriptors without photos, beside two kinds of ground truth."""
+    names = ["a_1", "a_2", "a_3", "b_1", "b_2"]
+    graded = {"name": "q_1", "easy": [0], "hard": [1], "junk": [2]}
+    plain = {"name": "q_1", "ok": [0, 1, 2], "junk": []}
+    write_truth(root / "graded.json", "roxford5k", names, graded)
+    write_truth(root / "plain.json", "instre", names, plain)
+    random = np.random.default_rng(0)
+    np.save(root / "X.npy", random.standard_normal((4, 5)).astype(np.float32))
+    np.save(root / "Q.npy", random.standard_normal((4, 1)).astype(np.float32))
+
+
 LAYOUTS: dict[str, Callable[[Path], None]] = {
     f"jaxsim.data.datasets.{make.__name__}": make
     for make in (
@@ -90,10 +102,14 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
         oxford_paris,
         photo_views,
     )
-}
+} | {"jaxsim.data.published": published}
 
 OPTIONS = {
     "deepsim": ("", "collection=grocery,max_class=41"),
+    "gss": ("", "collection=grocery"),
+    "gss_instre": ("truth={root}/plain.json,index=X.npy,queries=Q.npy",),
+    "gss_roxford": ("truth={root}/graded.json,index=X.npy,queries=Q.npy",),
+    "gss_rparis": ("truth={root}/graded.json,index=X.npy,queries=Q.npy",),
     "instre": ("truth={root}/truth.json",),
     "oxford_paris": (
         "truth={root}/truth.json",

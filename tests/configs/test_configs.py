@@ -18,6 +18,8 @@ from jaxsim.experiment.experiments import (
     ClassificationExperiment,
     RetrievalExperiment,
 )
+from jaxsim.experiment.graph_experiment import GraphExperiment
+from jaxsim.experiment.graphs import open_graph
 from jaxsim.experiment.model_spec import RANDOM
 from jaxsim.experiment.similarities import open_similarity
 from jaxsim.experiment.similarity_experiment import SimilarityStages
@@ -115,7 +117,25 @@ def run_stages(config: fdl.Config, root: Path, data: Path) -> None:
     assert stored.described_by == load_model(out / "descriptor").fingerprint
 
 
+def run_graph(config: fdl.Config, root: Path, data: Path) -> None:
+    """Trains for two epochs on descriptors of four numbers."""
+    config.steps, config.neighbours = 2, 3
+    if config.published is None:
+        make_data(config.data, root)
+        shrink(config.descriptor)
+        config.descriptor.network.pooling.whiten_dim = 4
+    else:
+        LAYOUTS["jaxsim.data.published"](root)
+    config.network.dim = 4
+    out = root / f"run of {fdl.get_callable(config.data).__module__}"
+    result = train(config, data, out)
+    assert result.steps == 2
+    assert result.after and all(0 <= v <= 1 for v in result.after.metrics.values())
+    assert open_graph(out).described_by == result.model.described_by
+
+
 RUNS = {
+    GraphExperiment: run_graph,
     RetrievalExperiment: run_retrieval,
     ClassificationExperiment: run_classification,
     TrainingExperiment: run_training,

@@ -37,6 +37,19 @@ def load(
     ]
 
 
+def one_split(root: Path, *, split: str = "test") -> list[RetrievalSet]:
+    """Returns one split alone, named by it, whose images query each other.
+
+    Args:
+      root: folder that holds images.csv.
+      split: of the images.
+
+    Raises:
+      InputError: files are missing, or the set would be empty.
+    """
+    return load(root, split=split)[:1]
+
+
 def unseen(root: Path, *, min_class: int = 41) -> list[RetrievalSet]:
     """Returns the set "unseen" alone, whose images query each other.
 

@@ -1,0 +1,148 @@
+"""Runs on a graph: what is kept, resuming, use, and bad input."""
+
+from pathlib import Path
+
+import fiddle as fdl
+import jax
+import numpy as np
+import pytest
+
+from jaxsim.core.errors import IndexFormatError, InputError
+from jaxsim.data.records import Record
+from jaxsim.experiment.config_file import load_config
+from jaxsim.experiment.graphs import open_graph
+from jaxsim.experiment.train import train
+from jaxsim.ops.percentile import similarity_percentile
+from jaxsim.pipeline.descriptor_file import write_descriptors
+from jaxsim.pipeline.embed import Embedding
+from jaxsim.training.log import read_rows
+
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "gss.py"
+FINGERPRINT = "0123456789abcdef" * 2
+D, LABELS, OF_EACH = 8, 5, 8
+
+
+def descriptor_file(folder: Path) -> Path:
+    """Writes clusters of unit vectors, a label each."""
+    random = np.random.default_rng(0)
+    centres = random.standard_normal((LABELS, 1, D))
+    vectors = centres + 0.7 * random.standard_normal((LABELS, OF_EACH, D))
+    vectors = vectors.reshape(-1, D)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    count = len(vectors)
+    records = [
+        Record(name=f"{i}.jpg", content=Path("absent"), label=f"{i // OF_EACH}")
+        for i in range(count)
+    ]
+    embedding = Embedding(
+        vectors=vectors.astype(np.float32), found=np.ones(count, bool), rejects=()
+    )
+    path = folder / "photos.npz"
+    write_descriptors(path, embedding, records, fingerprint=FINGERPRINT)
+    return path
+
+
+def small(**fields) -> fdl.Config:
+    config = load_config(f"{CONFIG}:dim={D},k=4,kq=3,epochs=6,rate=0.01")
+    config.every.evaluate = 2
+    for name, value in fields.items():
+        setattr(config, name, value)
+    return config
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("graph")
+    data = descriptor_file(folder)
+    return data, folder / "run", train(small(), data, folder / "run")
+
+
+def test_the_loss_falls_and_epochs_are_measured(run):
+    _, out, result = run
+    rows = [row for row in read_rows(out / "metrics.jsonl") if "eval/loss" in row]
+    assert [row["step"] for row in rows] == [2, 4, 6]
+    losses = [row["eval/loss"] for row in rows]
+    assert losses == sorted(losses, reverse=True)
+    assert result.others is not None and result.after is not None
+    assert set(result.others) == {"untrained", "last epoch"}
+    assert result.others["last epoch"]["all/map"] == rows[-1]["eval/all/map"]
+    kept = next(row for row in rows if row["step"] == result.kept_step)
+    assert result.after.metrics["all/map"] == pytest.approx(kept["eval/all/map"])
+
+
+def test_a_stored_graph_describes_as_before(run):
+    _, out, result = run
+    stored = open_graph(out)
+    assert stored.described_by == FINGERPRINT
+    np.testing.assert_allclose(
+        stored.trained.described, result.model.trained.described, atol=1e-6
+    )
+    stored.check_described_by(FINGERPRINT)
+    with pytest.raises(InputError, match="another model"):
+        stored.check_described_by("0" * 32)
+
+
+def test_a_finished_run_tells_the_same_again(run):
+    data, out, result = run
+    again = train(small(), data, out)
+    assert again.resumed_from == again.steps == 6
+    assert again.kept_step == result.kept_step
+    assert again.others == result.others
+    assert again.after.metrics == result.after.metrics
+
+
+def test_a_run_that_was_cut_short_ends_with_the_same_bits(run, tmp_path):
+    data, _, _ = run
+    whole = train(small(keep="last"), data, tmp_path / "whole")
+
+    class Cut(Exception):
+        pass
+
+    def cut(row):
+        if row.get("step") == 5 and "loss" in row:
+            raise Cut
+
+    with pytest.raises(Cut):
+        train(small(keep="last"), data, tmp_path / "cut", listeners=[cut])
+    rest = train(small(keep="last"), data, tmp_path / "cut")
+    assert rest.resumed_from == 4
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        rest.model.trained.variables,
+        whole.model.trained.variables,
+    )
+
+
+def test_beta_is_the_percentile_of_the_untrained_network(run, tmp_path):
+    from jaxsim.core.progress import no_bars
+    from jaxsim.experiment.graph_run import GraphRun
+
+    data, _, _ = run
+    graph = GraphRun(small(), data, tmp_path, no_bars)
+    described = graph._untrained.described
+    assert float(graph._variables["graph"]["beta"]) == pytest.approx(
+        similarity_percentile(described, 98.0)
+    )
+
+
+def test_bad_input(run, tmp_path):
+    data, _, _ = run
+    config = small()
+    config.network.dim = 9
+    with pytest.raises(InputError, match="network.dim is 9"):
+        train(config, data, tmp_path / "a")
+    for field, value in (
+        ("neighbours", 1),
+        ("query_neighbours", 0),
+        ("steps", 0),
+        ("percent", 101.0),
+        ("alpha", 0.0),
+        ("learning_rate", 0.0),
+    ):
+        with pytest.raises(InputError, match=field):
+            train(small(**{field: value}), data, tmp_path / "b")
+    with pytest.raises(InputError, match="no trained graph"):
+        open_graph(tmp_path)
+    (tmp_path / "graph.json").write_text("{}")
+    with pytest.raises(IndexFormatError, match="cannot be read"):
+        open_graph(tmp_path)
