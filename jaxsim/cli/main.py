@@ -26,6 +26,7 @@ _COMMANDS = {
     "data": "look after collections: find what would harm training or measuring",
     "export": "write a model as a file that other programs run",
     "evaluate": "measure a config on a data set by its published protocol",
+    "rerank": "compare ways to make rankings better on the same descriptors",
 }
 
 MOST_CPU_DEVICES = 8

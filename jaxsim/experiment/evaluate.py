@@ -95,7 +95,7 @@ def evaluate(
     stages = asked_stages(
         rerank, similarity=similarity is not None, graph=graph and graph.trained
     )
-    config = _retrieval_config(config)
+    config = retrieval_config(config)
     experiment: RetrievalExperiment = construct(config)
     sets = experiment.data(root)
     if not sets:
@@ -147,7 +147,7 @@ def evaluate(
     return result, sets
 
 
-def _retrieval_config(config: fdl.Config) -> fdl.Config[RetrievalExperiment]:
+def retrieval_config(config: fdl.Config) -> fdl.Config[RetrievalExperiment]:
     """Returns the config, or what a training config measures as one of its own."""
     kind = fdl.get_callable(config)
     if kind is RetrievalExperiment:

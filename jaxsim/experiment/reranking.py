@@ -14,19 +14,36 @@ from jaxsim.core.errors import InputError
 from jaxsim.data.images import RejectedImage
 from jaxsim.data.records import Record
 from jaxsim.pipeline.local_features import RecordFeatures
+from jaxsim.rerank.affinity import Affinity
 from jaxsim.rerank.base import Reranker
 from jaxsim.rerank.chain import Stage
 from jaxsim.rerank.database_augmentation import DatabaseAugmentation
+from jaxsim.rerank.diffusion import Diffusion
 from jaxsim.rerank.graph import GraphReranking, TrainedGraph
+from jaxsim.rerank.k_reciprocal import KReciprocal
 from jaxsim.rerank.learned import LearnedReranking
+from jaxsim.rerank.offline_diffusion import OfflineDiffusion
 from jaxsim.rerank.query_expansion import QueryExpansion
 from jaxsim.rerank.similarity import Similarity
 from jaxsim.rerank.spatial import SpatialVerification
+from jaxsim.rerank.spectral import SpectralRanking
 
 ALPHA = 3.0
 LEARNED = "learned"
 GRAPH = "gss"
-KINDS = ("dba", "qe", "alphaqe", "spatial", LEARNED, GRAPH)
+GRAPH_STAGES: dict[str, tuple[int, Callable[[int], Reranker]]] = {
+    "dfs": (50, lambda k: Diffusion(affinity=Affinity(k=k))),
+    "offline": (50, lambda k: OfflineDiffusion(affinity=Affinity(k=k))),
+    "fsr": (50, lambda k: SpectralRanking(affinity=Affinity(k=k))),
+    "hybrid": (
+        50,
+        lambda k: SpectralRanking(affinity=Affinity(k=k), rank=100, hybrid=True),
+    ),
+    "kreciprocal": (20, lambda k: KReciprocal(k1=k)),
+}
+"""Stages over graphs of neighbours, with the published number of these."""
+
+KINDS = ("dba", "qe", "alphaqe", "spatial", LEARNED, GRAPH, *GRAPH_STAGES)
 MOST_RESCORED = 1000
 """Results that a similarity scores if no number is asked for."""
 _log = logging.getLogger(__name__)
@@ -49,7 +66,9 @@ class StageName(NamedTuple):
 
 
 def parse_stages(text: str) -> list[StageName]:
-    """Returns the stages named by "dba:20,qe:10,spatial:50".
+    """Returns the stages named by "dba:20,qe:10,dfs,spatial:50".
+
+    Stages over graphs may be named without their number.
 
     Raises:
       InputError: no such stage, or its number is not one above 0.
@@ -91,8 +110,10 @@ def _parse(text: str) -> StageName:
     if kind not in KINDS:
         raise InputError(
             f"--rerank {text}: there is no such stage; there are {', '.join(KINDS)}, "
-            "each with a number, such as dba:20,qe:10"
+            "with a number, such as dba:20,qe:10"
         )
+    if text in GRAPH_STAGES:
+        return StageName(text, GRAPH_STAGES[text][0])
     if not number.isdecimal() or int(number) < 1:
         raise InputError(
             f"--rerank {text}: expected {kind}:K with a whole number K >= 1, such as "
@@ -153,6 +174,8 @@ def build_stages(
                 return GraphReranking(
                     trained=replace(graph, query_neighbours=name.number)
                 )
+            case kind if kind in GRAPH_STAGES:
+                return GRAPH_STAGES[kind][1](name.number)
             case _:
                 return SpatialVerification(
                     query_features=query_features,

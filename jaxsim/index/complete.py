@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Comparison, Ranking
 
 
@@ -35,11 +36,30 @@ def rank_all(
         else -_squared_distances(queries, database)
     )
     scores[~queries_found] = -np.inf
-    scores[:, ~database_found] = -np.inf
+    return rank_scores(scores, found=database_found, k=len(database))
+
+
+def rank_scores(
+    scores: Float32[np.ndarray, "q N"], *, found: Bool[np.ndarray, " N"], k: int
+) -> Ranking:
+    """Orders images by falling score, ties by id.
+
+    Args:
+      scores: float32 [q, N] of each image for each query; -inf finds nothing.
+      found: False for images that are never found.
+      k: results of each query, >= 1; may exceed N.
+
+    Raises:
+      InputError: a score is NaN.
+    """
+    if np.isnan(scores).any():
+        raise InputError("images cannot be ranked by scores that are NaN")
+    scores = np.where(found[None], scores, np.float32(-np.inf))
     # A stable sort keeps equal scores in the order of their ids.
-    ids = np.argsort(-scores, axis=1, kind="stable")
+    ids = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     scores = np.take_along_axis(scores, ids, axis=1)
-    return Ranking(np.where(np.isneginf(scores), MISSING_ID, ids), scores)
+    ranking = Ranking(np.where(np.isneginf(scores), MISSING_ID, ids), scores)
+    return ranking.widened(max(k, ids.shape[1]))
 
 
 def _squared_distances(

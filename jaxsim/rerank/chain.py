@@ -1,11 +1,14 @@
 """Stages of re-ranking, one after the other, each timed."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float32, Int64
+from scipy import sparse
 
 from jaxsim.core.ranking import Ranking
 from jaxsim.rerank.base import Asked, Gallery, Reranker
@@ -72,6 +75,30 @@ class Chain:
             for name, seconds in self.seconds.items()
         }
 
+    def memory_bytes(self) -> int:
+        """Returns the bytes of arrays that all stages keep, beyond the gallery's."""
+        known = {id(leaf) for leaf in _arrays(self.gallery)}
+        kept = {
+            id(leaf): leaf.nbytes
+            for gallery in self._galleries
+            for leaf in _arrays(gallery)
+        }
+        return sum(size for key, size in kept.items() if key not in known)
+
     def _spend(self, name: str, started: float) -> None:
         seconds = time.perf_counter() - started
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+
+def _arrays(holder: Any) -> Iterator[np.ndarray | jax.Array]:
+    """Yields the arrays in the fields of a dataclass, and in what these hold."""
+    if isinstance(holder, np.ndarray | jax.Array):
+        yield holder
+    elif sparse.issparse(holder):
+        yield from (holder.data, holder.indices, holder.indptr)
+    elif isinstance(holder, tuple):
+        for part in holder:
+            yield from _arrays(part)
+    elif is_dataclass(holder):
+        for part in fields(holder):
+            yield from _arrays(getattr(holder, part.name))

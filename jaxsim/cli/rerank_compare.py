@@ -1,0 +1,131 @@
+"""Measure ways to re-rank on the same descriptors, in one table.
+
+WHAT is a config with --data, the folder of an index, or a file of descriptors that
+`jaxsim embed` wrote; labelled images of an index or a file query each other.
+
+Methods, each with its stages of --rerank: cosine (descriptors alone, always measured),
+qe, alpha_qe, dba_qe, dfs (diffusion), offline (diffusion made beforehand), fsr (its
+largest eigenvalues), hybrid (these and the rest), kreciprocal; or stages joined by +,
+such as dba:20+dfs:20. A file of --scores is one more: .npy of floats, a row for each
+query and a column for each image, higher is more similar.
+
+Preparation is what happens before the first query, memory what is kept for queries
+beside the descriptors, and the time of a query that of ranking all images.
+
+examples:
+  jaxsim rerank compare configs/grocery.py --data DIR --only test --html page.html
+  jaxsim rerank compare configs/grocery.py --data DIR --descriptors grocery.npz
+  jaxsim rerank compare photos.index --methods dfs,kreciprocal --json result.json
+  jaxsim rerank compare descriptors.npz --methods dfs:50 --scores mine=scores.npy
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the action's options."""
+    from jaxsim.cli.options import html_file, json_file
+
+    parser.add_argument("what", metavar="WHAT", help="config, index or descriptors")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder of a config's data set"
+    )
+    parser.add_argument(
+        "--descriptors",
+        type=Path,
+        metavar="FILE",
+        help="of a config's images, by `jaxsim embed`, instead of describing them now",
+    )
+    parser.add_argument("--only", metavar="SET", help="one of a config's sets")
+    parser.add_argument(
+        "--methods", default="all", metavar="A,B", help="all, or some; see above"
+    )
+    parser.add_argument(
+        "--scores",
+        action="append",
+        default=[],
+        type=named_file,
+        metavar="NAME=FILE",
+        help="scores that another program computed; may be given several times",
+    )
+    parser.add_argument(
+        "--labels",
+        default="",
+        metavar="A,B",
+        help="labels that the page's map shows; the most frequent ones if not given",
+    )
+    parser.add_argument(
+        "--json", type=json_file, metavar="FILE", help="write the numbers; - prints"
+    )
+    parser.add_argument(
+        "--html", type=html_file, metavar="FILE", help="write a report page"
+    )
+
+
+def named_file(text: str) -> tuple[str, Path]:
+    """Reads NAME=FILE."""
+    name, equals, file = text.partition("=")
+    if not (name and equals and file) or "/" in name:
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=FILE, such as mine=scores.npy; got {text}"
+        )
+    return name, Path(file)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compares, prints the table and writes what was asked for."""
+    import sys
+
+    from jaxsim.cli.output import write_json
+    from jaxsim.cli.progress import progress_bar
+    from jaxsim.experiment.compared_sets import open_sets
+    from jaxsim.experiment.rerank_comparison import chosen_methods, compare
+
+    methods = chosen_methods(options.methods)
+    compared = open_sets(
+        options.what,
+        data=options.data,
+        descriptors=options.descriptors,
+        only=options.only,
+        bars=progress_bar,
+    )
+    found = compare(
+        compared,
+        methods=methods,
+        scores=dict(options.scores),
+        labels=[label for label in options.labels.split(",") if label],
+        bars=progress_bar,
+    )
+    if options.json != "-":
+        _print_tables(found)
+    if options.json:
+        write_json(options.json, found.to_json())
+    if options.html:
+        from jaxsim.report.page import write_page
+        from jaxsim.report.rerank_page import rerank_page
+
+        title = f"Re-ranking: {options.what}"
+        write_page(options.html, rerank_page(found, title=title))
+        print(f"report: {options.html}", file=sys.stderr)
+
+
+def _print_tables(found) -> None:
+    from jaxsim.cli.output import table
+    from jaxsim.experiment.rerank_comparison import shown_metrics
+
+    for part in found.sets:
+        metrics = shown_metrics(part)
+        header = ["method", *metrics, "prepare s", "ms a query", "memory MB"]
+        rows = [
+            [
+                method.name,
+                *(f"{method.metrics[name]:.3f}" for name in metrics),
+                f"{method.prepare_s:.2f}",
+                f"{method.ms_per_query:.2f}",
+                f"{method.memory_bytes / 1e6:.1f}",
+            ]
+            for method in part.methods
+        ]
+        print(f"{part.name}: {part.queries} queries, {part.images} images")
+        print(table(header, rows))
