@@ -95,6 +95,7 @@ def run(options: argparse.Namespace) -> None:
         methods=methods,
         scores=dict(options.scores),
         labels=[label for label in options.labels.split(",") if label],
+        drawn=options.html is not None,
         bars=progress_bar,
     )
     if options.json != "-":

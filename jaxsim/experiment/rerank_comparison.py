@@ -97,7 +97,7 @@ class SetComparison:
       best: the name of the method with the highest main metric.
       pairs: how the descriptors and the best method score pairs.
       map: descriptors, and what the best method makes of them, as points; None where
-        it cannot be drawn.
+        it is not wanted, or cannot be drawn.
     """
 
     name: str
@@ -184,6 +184,7 @@ def compare(
     methods: Mapping[str, str],
     scores: Mapping[str, Path] | None = None,
     labels: Sequence[str] = (),
+    drawn: bool = True,
     bars: Bars = no_bars,
 ) -> RerankingComparison:
     """Measures methods on the same descriptors.
@@ -193,6 +194,7 @@ def compare(
       methods: stages of --rerank by the name of a method, see `chosen_methods`.
       scores: files of scores of other programs, by the name of their method.
       labels: that are drawn in maps; the most frequent ones if there are none.
+      drawn: whether maps are made.
       bars: shows progress.
 
     Raises:
@@ -210,7 +212,7 @@ def compare(
         )
     return RerankingComparison(
         sets=tuple(
-            _compare_set(compared, data, methods, scores, labels, bars)
+            _compare_set(compared, data, methods, scores, labels, drawn, bars)
             for data in compared.sets
         ),
         about=dict(compared.about),
@@ -225,6 +227,7 @@ def _compare_set(
     methods: Mapping[str, str],
     scores: Mapping[str, Path],
     labels: Sequence[str],
+    drawn: bool,
     bars: Bars,
 ) -> SetComparison:
     set_up = _SetUp(compared, data)
@@ -242,9 +245,11 @@ def _compare_set(
     best = max(others, key=_main, default=first)
     # Scores of a file are those of its queries, and say nothing of other images.
     mapped = first.chain if best.result.name in scores else best.chain
-    with bars(f"map {data.name}", 1, "maps") as progress:
-        drawn = method_map(data.database, mapped, labels=labels)
-        progress(1)
+    points = None
+    if drawn:
+        with bars(f"map {data.name}", 1, "maps") as progress:
+            points = method_map(data.database, mapped, labels=labels)
+            progress(1)
     return SetComparison(
         name=data.name,
         queries=len(queries_of(data)),
@@ -255,7 +260,7 @@ def _compare_set(
         pairs=PairHistory(
             matching=set_up.pairs.matching, before=first.scores, after=best.scores
         ),
-        map=drawn,
+        map=points,
     )
 
 

@@ -81,7 +81,8 @@ def test_an_index_is_compared(photos, tmp_path, jaxsim):
         (["--data", "."], "Leave them away"),
     ],
 )
-def test_what_cannot_be_compared(described, words, message, jaxsim):
+def test_what_cannot_be_compared(described, tmp_path, words, message, jaxsim):
+    words = [*words, "--html", tmp_path / "page.html"]
     code, _, errors = jaxsim("rerank", "compare", described, *words)
     assert code == 2 and message in errors and "Traceback" not in errors
 
