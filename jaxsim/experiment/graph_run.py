@@ -40,7 +40,7 @@ from jaxsim.training.objectives.guided_similarity import (
     graph_variables,
 )
 from jaxsim.training.state import TrainState
-from jaxsim.training.step import Recipe, compile_step
+from jaxsim.training.step import Recipe, compile_step, state_layout
 
 
 class WholeGraph:
@@ -180,7 +180,15 @@ class GraphRun:
         """Returns the state of a checkpoint, or the first one of a run."""
         # Made now: shapes are found by tracing, which graphs cannot be made in.
         start = partial(self.recipe.start, self._variables)
-        return restored(checkpoints, step, self.mesh, first=start, shapes=start)
+        shapes = jax.eval_shape(start)
+        return restored(
+            checkpoints,
+            step,
+            self.mesh,
+            first=start,
+            layout=state_layout(shapes, self.mesh),
+            shapes=shapes,
+        )
 
     def loop(self, checkpoints: Checkpoints, listeners: Sequence[Listener]) -> Loop:
         """Returns what `fit` needs besides the state."""
