@@ -89,10 +89,9 @@ class ExportReport:
 
     def metrics(self) -> dict[str, float]:
         """Returns the numbers of the report."""
-        size = self.files[MODEL_FILES[self.format]]
         return self.parity.metrics() | {
-            "photos": len(self.parity.names),
-            "size_bytes": size,
+            "photos": float(len(self.parity.names)),
+            "size_bytes": float(self.files[MODEL_FILES[self.format]]),
         }
 
     def to_json(self) -> dict[str, Any]:
