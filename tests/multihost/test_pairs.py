@@ -66,10 +66,11 @@ def test_the_failure_of_one_ends_both_at_once(ended):
 def test_the_death_of_one_ends_the_other_and_the_restart_goes_on(ended):
     first, second = codes(ended, "killed")
     assert first not in (0, -9) and second == -9
-    assert codes(ended, "killed_s")[0] < 60
+    assert codes(ended, "missed_s")[0] < 40
     assert (ended / "survivor.log").read_text().strip()
     assert codes(ended, "resumed") == [0, 0]
-    assert events_of(ended / "killed") == [("started", 0), ("resumed", 8)]
+    # Whether the save of step 8 was complete when its process died is chance.
+    assert events_of(ended / "killed")[1] in (("resumed", 6), ("resumed", 8))
     _, state = last_state(ended / "killed")
     for name, array in last_state(ended / "alone")[1].items():
         np.testing.assert_allclose(state[name], array, atol=1e-5, err_msg=name)
