@@ -44,8 +44,12 @@ def load_config(reference: str, overrides: Sequence[str] = ()) -> fdl.Config:
 
 
 def describe(config: fdl.Config) -> str:
-    """Returns all fields of a config, one a line."""
-    return printing.as_str_flattened(config)
+    """Returns all fields of a config that are set, one a line, alike in any process."""
+    lines = printing.as_str_flattened(config, include_types=False).splitlines()
+    # Functions and objects are shown with their place in memory.
+    return "\n".join(
+        re.sub(" at 0x[0-9a-f]+", "", line) for line in lines if "<[unset" not in line
+    )
 
 
 def parse_options(

@@ -6,7 +6,7 @@ import fiddle as fdl
 import pytest
 
 from jaxsim.core.errors import InputError
-from jaxsim.experiment.config_file import load_config, parse_options
+from jaxsim.experiment.config_file import describe, load_config, parse_options
 from jaxsim.experiment.descriptors import descriptor_config
 from jaxsim.experiment.similarity_experiment import SimilarityStages
 
@@ -94,3 +94,15 @@ def test_files_that_are_not_configs(tmp_path, source, message):
     path.write_text(source)
     with pytest.raises(InputError, match=message):
         load_config(str(path))
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.py")), ids=lambda p: p.stem)
+def test_descriptions_are_alike_in_any_process(path):
+    needs_truth = path.stem in ("oxford_paris", "instre")
+    config = load_config(f"{path}:truth=gnd.json" if needs_truth else str(path))
+    assert "=" in describe(config) and "0x" not in describe(config)
+
+
+def test_a_description_shows_what_is_set():
+    lines = describe(load_config(BEST, ["mesh.fsdp=4"])).splitlines()
+    assert "mesh.fsdp = 4" in lines
