@@ -50,6 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="scores that another program computed; may be given several times",
     )
     parser.add_argument(
+        "--graph",
+        type=Path,
+        metavar="RUN",
+        help="one more method, gss: a graph that was trained on these descriptors, the "
+        "folder of `jaxsim train configs/gss.py --out RUN`",
+    )
+    parser.add_argument(
         "--labels",
         default="",
         metavar="A,B",
@@ -80,9 +87,11 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.cli.output import write_json
     from jaxsim.cli.progress import progress_bar
     from jaxsim.experiment.compared_sets import open_sets
+    from jaxsim.experiment.graphs import open_graph
     from jaxsim.experiment.rerank_comparison import chosen_methods, compare
 
     methods = chosen_methods(options.methods)
+    graph = options.graph and open_graph(options.graph)
     compared = open_sets(
         options.what,
         data=options.data,
@@ -90,10 +99,13 @@ def run(options: argparse.Namespace) -> None:
         only=options.only,
         bars=progress_bar,
     )
+    if graph:
+        graph.check_described_by(compared.about["fingerprint"])
     found = compare(
         compared,
         methods=methods,
         scores=dict(options.scores),
+        graph=graph and graph.trained,
         labels=[label for label in options.labels.split(",") if label],
         drawn=options.html is not None,
         bars=progress_bar,

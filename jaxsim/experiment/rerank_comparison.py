@@ -17,7 +17,7 @@ from jaxsim.data.records import RetrievalSet
 from jaxsim.evaluation.protocols.base import queries_of
 from jaxsim.evaluation.runner import evaluate_set
 from jaxsim.experiment.compared_sets import ComparedSets
-from jaxsim.experiment.reranking import build_stages, parse_stages
+from jaxsim.experiment.reranking import GRAPH, build_stages, parse_stages
 from jaxsim.pipeline.embedding_map import EmbeddingMap
 from jaxsim.pipeline.method_map import method_map
 from jaxsim.pipeline.rank import complete_rankings, ranked_in_stages
@@ -25,6 +25,7 @@ from jaxsim.pipeline.ranked_pairs import draw_pairs, write_scores
 from jaxsim.rerank.base import Gallery
 from jaxsim.rerank.chain import Chain, Stage
 from jaxsim.rerank.external import ExternalScores, read_scores
+from jaxsim.rerank.graph import TrainedGraph
 
 METHODS: dict[str, str] = {
     "cosine": "",
@@ -183,6 +184,7 @@ def compare(
     *,
     methods: Mapping[str, str],
     scores: Mapping[str, Path] | None = None,
+    graph: TrainedGraph | None = None,
     labels: Sequence[str] = (),
     drawn: bool = True,
     bars: Bars = no_bars,
@@ -193,6 +195,7 @@ def compare(
       compared: the sets with their descriptors.
       methods: stages of --rerank by the name of a method, see `chosen_methods`.
       scores: files of scores of other programs, by the name of their method.
+      graph: one more method, "gss".
       labels: that are drawn in maps; the most frequent ones if there are none.
       drawn: whether maps are made.
       bars: shows progress.
@@ -201,6 +204,9 @@ def compare(
       InputError: a file of scores cannot be used, or a set cannot be judged.
     """
     scores = scores or {}
+    methods = dict(methods)
+    if graph is not None:
+        methods[GRAPH] = f"{GRAPH}:{graph.query_neighbours}"
     if twice := sorted(set(scores) & set(methods)):
         raise InputError(
             f"--scores {twice[0]}=…: there is a method of this name; choose another"
@@ -212,7 +218,7 @@ def compare(
         )
     return RerankingComparison(
         sets=tuple(
-            _compare_set(compared, data, methods, scores, labels, drawn, bars)
+            _compare_set(compared, data, methods, scores, graph, labels, drawn, bars)
             for data in compared.sets
         ),
         about=dict(compared.about),
@@ -226,6 +232,7 @@ def _compare_set(
     data: RetrievalSet,
     methods: Mapping[str, str],
     scores: Mapping[str, Path],
+    graph: TrainedGraph | None,
     labels: Sequence[str],
     drawn: bool,
     bars: Bars,
@@ -236,7 +243,7 @@ def _compare_set(
     with bars(f"compare {data.name}", len(names), "methods") as progress:
         for name, stages in names.items():
             external = scores.get(name)
-            built = _stages(stages, data) if external is None else []
+            built = _stages(stages, data, graph) if external is None else []
             if external is not None:
                 built = [Stage(name, _external(external, data))]
             outcomes.append(set_up.measure(name, stages, built))
@@ -331,12 +338,13 @@ class _SetUp:
         return _Outcome(result, outcome.definitions, scores, chain)
 
 
-def _stages(text: str, data: RetrievalSet) -> list[Stage]:
+def _stages(text: str, data: RetrievalSet, graph: TrainedGraph | None) -> list[Stage]:
     return build_stages(
         parse_stages(text) if text else [],
         queries=queries_of(data),
         database=data.database,
         features_folder=cache_folder() / "features",
+        graph=graph,
     )
 
 

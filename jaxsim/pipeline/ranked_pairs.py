@@ -54,10 +54,9 @@ def draw_pairs(
         for ids, kind in ((right, True), (wrong, False)):
             drawn = generator.choice(ids, count, replace=False) if count else ids[:0]
             parts.append((np.full(count, row), drawn, np.full(count, kind)))
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    if not parts or not len(columns[0]):
+    if not any(len(rows) for rows, _, _ in parts):
         raise InputError("no query has both a right and a wrong image to compare")
-    queries, ids, matching = columns
+    queries, ids, matching = map(np.concatenate, zip(*parts, strict=True))
     return Pairs(
         queries.astype(np.int64),
         ids.astype(np.int64),

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from jaxsim.core.errors import InputError
+from jaxsim.data.records import Record
+from jaxsim.pipeline.method_map import method_map
+from jaxsim.rerank.affinity import Affinity
+from jaxsim.rerank.chain import Chain, Stage
+from jaxsim.rerank.diffusion import Diffusion
+from tests.rerank.test_expansion import gallery_of, unit
+
+RNG = np.random.default_rng(0)
+VECTORS = unit(RNG, 24)
+LIVE = np.arange(24) != 5
+RECORDS = [
+    Record(name=f"{i}", content=lambda: b"", label=f"label{i // 6}") for i in range(24)
+]
+
+
+def chain(*stages):
+    return Chain(gallery_of(VECTORS, LIVE), [Stage("dfs", s) for s in stages])
+
+
+def test_images_of_the_chosen_labels_before_and_after():
+    stage = Diffusion(affinity=Affinity(k=5))
+    shown = method_map(RECORDS, chain(stage), labels=["label0", "label2"])
+    assert shown is not None and shown.before is not None
+    assert sorted(set(shown.labels)) == ["label0", "label2"]
+    assert len(shown.points) == 11 and "5" not in shown.names
+    assert not np.allclose(shown.points, shown.before)
+
+
+def test_without_stages_nothing_changes():
+    shown = method_map(RECORDS, chain())
+    assert shown is not None and len(shown.points) == 23
+    np.testing.assert_allclose(shown.points, shown.before)
+
+
+def test_labels_that_no_image_has():
+    with pytest.raises(InputError, match="--labels cat: no image has this label"):
+        method_map(RECORDS, chain(), labels=["label0", "cat"])
+    nameless = [Record(name=r.name, content=r.content) for r in RECORDS]
+    assert method_map(nameless, chain()) is None
+
+
+def test_memory_of_what_a_chain_keeps():
+    assert chain().memory_bytes() == 0
+    stage = Diffusion(affinity=Affinity(k=5))
+    found = chain(stage)
+    kept = found.memory_bytes()
+    assert 0 < kept < 24 * 5 * 8 * 4
