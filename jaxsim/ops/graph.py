@@ -126,7 +126,8 @@ def normalised(graph: Graph, *, self_loops: bool) -> Graph:
         )
     degrees = graph.degrees()
     scale = 1 / np.sqrt(np.where(degrees > 0, degrees, np.inf))
-    weights = graph.weights * scale[graph.rows] * scale[graph.columns]
+    # Both factors first, so that what was symmetric stays so to the last bit.
+    weights = graph.weights * (scale[graph.rows] * scale[graph.columns])
     return replace(graph, weights=weights.astype(np.float32))
 
 

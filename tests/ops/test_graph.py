@@ -74,6 +74,13 @@ def test_normalising_is_the_formula(self_loops):
     np.testing.assert_allclose(dense(found), expected, rtol=1e-6)
 
 
+def test_a_symmetric_graph_stays_so_to_the_last_bit():
+    vectors = np.random.default_rng(0).standard_normal((200, 3)).astype(np.float32)
+    graph = normalised(union_graph(self_neighbours(vectors, 9)), self_loops=True)
+    matrix = dense(graph)
+    np.testing.assert_array_equal(matrix, matrix.T)
+
+
 def test_the_published_example():
     graph = union_graph(self_neighbours(EXAMPLE, 2))
     assert list(zip(graph.rows.tolist(), graph.columns.tolist(), strict=True)) == [
