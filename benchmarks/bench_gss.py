@@ -173,11 +173,14 @@ def in_child(system: str, rows: int) -> dict[str, float] | None:
 
 
 def child(system: str, rows: str) -> dict[str, float]:
+    vectors, graph = problem(int(rows))
     if system == "torch":
         # So that it fails instead of taking what the machine does not have.
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        resource.setrlimit(resource.RLIMIT_AS, (free, free))
-    epoch, before = EPOCHS[system](*problem(int(rows)))
+        page = os.sysconf("SC_PAGE_SIZE")
+        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * page
+        most = mapped + os.sysconf("SC_AVPHYS_PAGES") * page
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    epoch, before = EPOCHS[system](vectors, graph)
     start = time.perf_counter()
     epoch()
     seconds = time.perf_counter() - start

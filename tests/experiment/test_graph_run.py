@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 
 from jaxsim.core.errors import IndexFormatError, InputError
-from jaxsim.data.records import Record
+from jaxsim.core.progress import no_bars
+from jaxsim.data.records import Record, RetrievalSet
+from jaxsim.evaluation.protocols.same_label import SameLabel
 from jaxsim.experiment.config_file import load_config
+from jaxsim.experiment.evaluate import judge
+from jaxsim.experiment.graph_run import GraphRun
 from jaxsim.experiment.graphs import open_graph
+from jaxsim.experiment.reranking import asked_stages, build_stages
 from jaxsim.experiment.train import train
 from jaxsim.ops.percentile import similarity_percentile
-from jaxsim.pipeline.descriptor_file import write_descriptors
+from jaxsim.pipeline.descriptor_file import read_descriptors, write_descriptors
 from jaxsim.pipeline.embed import Embedding
 from jaxsim.training.log import read_rows
 
@@ -114,15 +119,44 @@ def test_a_run_that_was_cut_short_ends_with_the_same_bits(run, tmp_path):
 
 
 def test_beta_is_the_percentile_of_the_untrained_network(run, tmp_path):
-    from jaxsim.core.progress import no_bars
-    from jaxsim.experiment.graph_run import GraphRun
-
     data, _, _ = run
     graph = GraphRun(small(), data, tmp_path, no_bars)
     described = graph._untrained.described
     assert float(graph._variables["graph"]["beta"]) == pytest.approx(
         similarity_percentile(described, 98.0)
     )
+
+
+def test_the_stage_of_the_command_line_searches_by_the_graph(run):
+    data, out, result = run
+    graph = open_graph(out).trained
+    assert [str(n) for n in asked_stages("qe:2", similarity=False, graph=graph)] == [
+        "gss:3",
+        "qe:2",
+    ]
+    names = asked_stages("gss:3", similarity=False, graph=graph)
+    file = read_descriptors(data)
+    records = [
+        Record(name=n, content=Path(n), label=label)
+        for n, label in zip(file.names, file.labels, strict=True)
+    ]
+    embedding = Embedding(
+        vectors=file.vectors, found=np.ones(len(records), bool), rejects=()
+    )
+    judged = judge(
+        RetrievalSet(name="all", database=records),
+        SameLabel(),
+        lambda _: embedding,
+        no_bars,
+        stages=names,
+        graph=graph,
+    )
+    assert judged.metrics["map"] == pytest.approx(result.after.metrics["all/map"])
+    assert judged.metrics["first/map"] == pytest.approx(
+        result.before.metrics["all/map"]
+    )
+    with pytest.raises(InputError, match="needs --graph RUN"):
+        build_stages(names, queries=[], database=[], features_folder=out)
 
 
 def test_bad_input(run, tmp_path):
