@@ -3,11 +3,13 @@
 Command:  jaxsim train configs/gss.py --data DIR --out RUN
 Data:     DIR/LABEL/*.jpg or another layout of configs/folder.py, of which a train
           part is the index that a test part is found in; with collection=grocery,
-          DIR/images.csv and the photos it lists, of which the test split is the index;
+          DIR/images.csv and the photos it lists, of which `split` is the index;
           or a .npz or .parquet file of `jaxsim embed`, all of whose images are it
 Hardware: 2 cores of an AMD EPYC (AVX-512), float32
-Time:     not measured
-Expect:   not measured
+Time:     829 s for 200 epochs on 2,485 descriptors that are there, measured every tenth
+          epoch, on a machine that was busy with much else
+Expect:   with collection=grocery, test/map .468 as given, .621 untrained, .639 after
+          epoch 70, which is kept, and .613 after the last
 Note:     the last epoch is not the best: which one is kept is told by the loss alone,
           see jaxsim/experiment/slowest_epoch.py; keep=last takes the last
 """
@@ -23,6 +25,7 @@ from jaxsim.experiment.gss import index_config
 
 def get_config(
     collection: Literal["labelled", "grocery"] = "labelled",
+    split: Literal["test", "train", "val"] = "test",
     descriptors: str | None = None,
     dim: int = 512,
     size_px: int = 480,
@@ -38,9 +41,9 @@ def get_config(
 ) -> fdl.Config[GraphExperiment]:
     """Returns the experiment; k neighbours of an image of the index, kq of a query."""
     if collection == "grocery":
-        data = fdl.Partial(grocery.train, max_class=81, split="test")
+        data = fdl.Partial(grocery.train, max_class=81, split=split)
         fit_data = fdl.Partial(grocery.train, max_class=81)
-        measured = fdl.Partial(grocery.one_split)
+        measured = fdl.Partial(grocery.one_split, split=split)
     else:
         data = fdl.Partial(labelled.training_images)
         fit_data = None
