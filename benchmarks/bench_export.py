@@ -6,7 +6,7 @@ of scikit-image, or on those of --data. Then the whole program, from pixels to
 descriptors, runs in turns in JAX, in JAX from the StableHLO file, in ONNX Runtime, and
 in PyTorch with the same weights (GeM only), all on the CPU with the same threads.
 
-  python benchmarks/bench_export.py --json export.json     # about 15 minutes, 2 cores
+  python benchmarks/bench_export.py --json export.json
   python benchmarks/bench_export.py --quick
 """
 
