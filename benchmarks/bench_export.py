@@ -54,14 +54,14 @@ def main() -> None:
                     found = exported(model, out, records, format)
                     metrics[f"max_error/{case}_{format}"] = found["max_error"]
                     metrics[f"mb/{case}_{format}"] = found["size_bytes"] / 1e6
-                    metrics[f"rankings_unchanged/{case}_{format}"] = found[
-                        "rankings_unchanged"
-                    ]
+                    unchanged = found["rankings_unchanged"]
+                    metrics[f"rankings_unchanged/{case}_{format}"] = unchanged
+                    print(f"{case} {format}: error {found['max_error']:.2g}")
                 runs = programs(model, Path(folder), formats, twin, pooling)
                 metrics |= speeds(case, runs, turns=1 if options.quick else TURNS)
-        for name, value in metrics.items():
-            if name.partition("/")[2].startswith(network):
-                print(f"{name:44s} {value:12.4g}")
+            for name, value in metrics.items():
+                if case in name:
+                    print(f"{name:44s} {value:12.4g}", flush=True)
     if options.json:
         from _report import write_report
 

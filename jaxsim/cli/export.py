@@ -65,8 +65,9 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.cli.progress import progress_bar
     from jaxsim.data.sources import open_source
     from jaxsim.experiment.config_file import parse_options
+    from jaxsim.experiment.described import is_descriptor_file
     from jaxsim.experiment.descriptors import descriptor_config
-    from jaxsim.experiment.exporting import export_model, is_descriptor_file
+    from jaxsim.experiment.exporting import export_model
     from jaxsim.report.export_page import export_page
     from jaxsim.report.page import write_page
 

@@ -22,7 +22,7 @@ from jaxsim.export.write import (
     export_descriptor,
     export_similarity,
 )
-from jaxsim.pipeline.descriptor_file import SUFFIXES, read_descriptors
+from jaxsim.pipeline.descriptor_file import read_descriptors
 from jaxsim.pipeline.embed import Embedder
 from jaxsim.pipeline.model import CONFIG_FILE, PARAMETERS_FILE, ImageModel
 from jaxsim.pipeline.similarity import SIMILARITY_FILE, SimilarityModel
@@ -107,11 +107,6 @@ def export_model(
         raise InputError("a similarity has no images; leave --slot away")
     vectors, names = _described(found, model, chosen, descriptors, bars)
     return export_similarity(found, out, vectors, names, format=format, bars=bars)
-
-
-def is_descriptor_file(path: Path) -> bool:
-    """Returns whether a path names a file of `jaxsim embed`."""
-    return path.suffix in SUFFIXES
 
 
 def _evenly(count: int) -> list[int]:
