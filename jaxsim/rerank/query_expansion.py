@@ -8,13 +8,17 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
 from jaxsim.rerank.base import Asked, Gallery, neighbours
 
+ITSELF = 1 - 1e-5
+"""Cosine from which on a result is the query."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class QueryExpansion:
     """Asks again with a weighted mean of the query and its first results.
 
     q' = q + Σ s_iᵅ x_i over the first k results, scaled to length 1, where s_i is the
-    cosine, cut off at 0. With α = 0 that is average query expansion.
+    cosine, cut off at 0. With α = 0 that is average query expansion. A result that is
+    the query itself joins no second time, as where images of an index ask.
 
     Attributes:
       k: how many results join the query.
@@ -58,6 +62,8 @@ class QueryExpansion:
         vectors, scores = neighbours(ranking, gallery, self.k)
         weights = np.maximum(scores, 0) ** self.alpha
         weights[ranking.ids[:, : self.k] < 0] = 0
+        cosines = np.einsum("qkd,qd->qk", vectors, asked.vectors)
+        weights[cosines > ITSELF] = 0
         expanded = asked.vectors + np.einsum("qk,qkd->qd", weights, vectors)
         length = np.linalg.norm(expanded, axis=1, keepdims=True)
         expanded = (expanded / np.maximum(length, 1e-12)).astype(np.float32)

@@ -55,6 +55,20 @@ def test_query_expansion_equals_a_loop(alpha):
         np.testing.assert_array_equal(ranking.ids[row], order)
 
 
+@pytest.mark.parametrize("alpha", [0.0, 3.0])
+def test_an_image_of_the_index_does_not_join_itself(alpha):
+    vectors = unit(np.random.default_rng(2), 12)
+    gallery = gallery_of(vectors)
+    first = gallery.search(vectors[:3], 12)
+    found, _ = QueryExpansion(k=4, alpha=alpha)(asked(vectors[:3]), first, gallery)
+    for row in range(3):
+        others = first.ids[row, 1:4]
+        weights = np.maximum(vectors[others] @ vectors[row], 0) ** alpha
+        total = vectors[row] + weights @ vectors[others]
+        expected = total / np.linalg.norm(total)
+        np.testing.assert_allclose(found.vectors[row], expected, atol=1e-5)
+
+
 def test_missing_results_join_nothing():
     queries = unit(np.random.default_rng(1), 1)
     nothing = Ranking(np.full((1, 3), -1), np.full((1, 3), -np.inf, np.float32))
