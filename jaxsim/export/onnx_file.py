@@ -91,7 +91,7 @@ def run_onnx(path: Path) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
     session = onnxruntime.InferenceSession(
         str(path), providers=["CPUExecutionProvider"]
     )
-    return lambda arrays: session.run(None, arrays)[0]
+    return lambda arrays: np.asarray(session.run(None, arrays)[0])
 
 
 def build_graph(program: Program) -> tuple[Graph, str]:
