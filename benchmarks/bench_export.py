@@ -75,7 +75,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument(
         "--data", metavar="DIR", help="photos to compare on, of any kind"
     )
-    parser.add_argument("--quick", action="store_true", help="few small images, Lite0 with GeM")
+    parser.add_argument(
+        "--quick", action="store_true", help="few small images, Lite0 with GeM"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the numbers here")
     return parser.parse_args()
 
