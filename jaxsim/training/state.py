@@ -17,7 +17,8 @@ class TrainState(flax.struct.PyTreeNode):
       params: all parameters of the objective, trained and frozen, float32.
       collections: other variables, such as {"batch_stats": …}.
       optimiser: state of the optimiser, for the trained parameters only.
-      average: moving average of the trained parameters; None without one.
+      average: moving average of the trained parameters; None without one, where JAX
+        puts a sign of its own among shardings.
       pool: the triplets that pool mining chose; empty without it.
     """
 
@@ -25,5 +26,5 @@ class TrainState(flax.struct.PyTreeNode):
     params: Tree
     collections: Tree
     optimiser: Any
-    average: Tree | None
+    average: Any
     pool: dict[str, Any]
