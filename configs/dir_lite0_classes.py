@@ -5,8 +5,9 @@ Command:  jaxsim train configs/dir_lite0_classes.py --data DIR --out RUN
 Data:     DIR/images.csv and the photos it lists
 Note:     trained on the classes below 41 of all splits, as configs/dir_lite0.py
 Hardware: 2 cores of an AMD EPYC (AVX-512), float32
-Time:     not measured
-Expect:   not measured
+Time:     25 minutes of processor time for training and measuring
+Expect:   unseen/map@r .392 before (.377 not whitened), .449 at step 60, .510 at step
+          120, .537 at the end
 Source:   Gordo et al. 2017: the network learns to classify before it learns to rank
 """
 
