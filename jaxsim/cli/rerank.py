@@ -6,26 +6,17 @@ examples:
 """
 
 import argparse
-import importlib
+
+from jaxsim.cli.actions import add_actions, run_action
 
 _ACTIONS = {"compare": "measure several ways on the same descriptors, in one table"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the actions, each with its own options."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for name, summary in _ACTIONS.items():
-        module = importlib.import_module(f"jaxsim.cli.rerank_{name}")
-        action = actions.add_parser(
-            name,
-            help=summary,
-            description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(action)
-        action.set_defaults(act=module.run)
+    add_actions(parser, "rerank", _ACTIONS)
 
 
 def run(options: argparse.Namespace) -> None:
     """Runs the chosen action."""
-    options.act(options)
+    run_action(options)

@@ -295,10 +295,6 @@ class GraphRun:
             kept_step=int(state.step),
             images=len(self.records),
             stopped_by=stopped_by,
-            before=None,
-            after=None,
-            sets=[],
-            embedding_map=None,
         )
         if not self.images.sets or stopped_by or not is_first_process():
             return result

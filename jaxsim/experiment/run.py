@@ -53,10 +53,10 @@ class RunResult(NamedTuple):
     kept_step: int
     images: int
     stopped_by: str | None
-    before: EvaluationResult | None
-    after: EvaluationResult | None
-    sets: list[RetrievalSet]
-    embedding_map: EmbeddingMap | None
+    before: EvaluationResult | None = None
+    after: EvaluationResult | None = None
+    sets: Sequence[RetrievalSet] = ()
+    embedding_map: EmbeddingMap | None = None
     pair_scores: dict[str, PairScores] | None = None
     others: dict[str, dict[str, float]] | None = None
 

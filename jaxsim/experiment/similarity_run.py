@@ -335,10 +335,6 @@ class SimilarityRun:
             kept_step=int(state.step),
             images=len(self.images.training),
             stopped_by=stopped_by,
-            before=None,
-            after=None,
-            sets=[],
-            embedding_map=None,
         )
         if not self.images.sets or stopped_by or not is_first_process():
             return result

@@ -337,10 +337,6 @@ class _ImageRun:
             kept_step=int(state.step),
             images=len(self.records),
             stopped_by=stopped_by,
-            before=None,
-            after=None,
-            sets=[],
-            embedding_map=None,
         )
         if self.measurer is None or stopped_by or not is_first_process():
             return result

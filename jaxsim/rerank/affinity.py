@@ -1,5 +1,6 @@
 """The graph that similarity spreads over, and how a query enters and leaves it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,13 +104,30 @@ def rank_reached(
     return rank_scores(scores, found=gallery.live, k=ranking.ids.shape[1])
 
 
-def blocks(count: int, *, rows: int, most: int) -> list[slice]:
-    """Cuts queries into blocks of few enough scores.
+def ranked_in_blocks(
+    ranking: Ranking,
+    gallery: Gallery,
+    reached_by: Callable[[slice, Ranking], Float32[np.ndarray, "q N"]],
+    *,
+    most: int,
+) -> Ranking:
+    """Ranks what queries reach, a block of queries of few enough scores at a time.
 
     Args:
-      count: of queries.
-      rows: N of the gallery.
+      ranking: of the gallery, [Q, K].
+      gallery: that is ranked.
+      reached_by: given a block's rows and its part of the ranking, returns what its
+        queries reach, as `rank_reached` takes it.
       most: queries of a block at the most.
+
+    Returns:
+      [Q, K], see `rank_reached`.
     """
-    step = max(min(_SCORES_AT_ONCE // max(rows, 1), most), 1)
-    return [slice(start, start + step) for start in range(0, count, step)]
+    ids, scores = np.empty_like(ranking.ids), np.empty_like(ranking.scores)
+    step = max(min(_SCORES_AT_ONCE // max(len(gallery.vectors), 1), most), 1)
+    for start in range(0, len(ids), step):
+        rows = slice(start, start + step)
+        part = Ranking(ranking.ids[rows], ranking.scores[rows])
+        found = rank_reached(reached_by(rows, part), part, gallery)
+        ids[rows], scores[rows] = found.ids, found.scores
+    return Ranking(ids, scores)

@@ -9,7 +9,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.ops.graph import normalised
 from jaxsim.ops.sparse import SparseMatrix, sparse_matrix
-from jaxsim.rerank.affinity import Affinity, blocks, rank_reached, spread_in
+from jaxsim.rerank.affinity import Affinity, ranked_in_blocks, spread_in
 from jaxsim.rerank.base import Asked, Gallery
 from jaxsim.rerank.linear_system import Solver, columns_at_once, solve
 from jaxsim.rerank.subgraphs import NeighbourLists, neighbour_lists, solve_within
@@ -88,17 +88,14 @@ class Diffusion:
           gallery: as `prepare` returned it.
         """
         assert isinstance(gallery, DiffusionGallery)
-        ids, scores = np.empty_like(ranking.ids), np.empty_like(ranking.scores)
         most = columns_at_once()
-        for rows in blocks(len(ids), rows=len(gallery.vectors), most=most):
-            part = Ranking(ranking.ids[rows], ranking.scores[rows])
+
+        def reached_by(rows: slice, part: Ranking):
             if gallery.matrix is not None:
-                reached = self._by_all(part, gallery.matrix, most)
-            else:
-                reached = self._by_part(asked.vectors[rows], part, gallery)
-            found = rank_reached(reached, part, gallery)
-            ids[rows], scores[rows] = found.ids, found.scores
-        return asked, Ranking(ids, scores)
+                return self._by_all(part, gallery.matrix, most)
+            return self._by_part(asked.vectors[rows], part, gallery)
+
+        return asked, ranked_in_blocks(ranking, gallery, reached_by, most=most)
 
     def _by_all(
         self, ranking: Ranking, matrix: SparseMatrix, most: int

@@ -9,7 +9,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.ops.graph import normalised
 from jaxsim.ops.neighbours import self_neighbours
-from jaxsim.rerank.affinity import Affinity, blocks, rank_reached
+from jaxsim.rerank.affinity import Affinity, ranked_in_blocks
 from jaxsim.rerank.base import Asked, Gallery
 from jaxsim.rerank.linear_system import Solver
 from jaxsim.rerank.subgraphs import neighbour_lists, solve_within
@@ -102,16 +102,14 @@ class OfflineDiffusion:
           gallery: as `prepare` returned it.
         """
         assert isinstance(gallery, DiffusedGallery)
-        ids, scores = np.empty_like(ranking.ids), np.empty_like(ranking.scores)
-        count = len(gallery.vectors)
-        for rows in blocks(len(ids), rows=count, most=_QUERIES_AT_ONCE):
-            part = Ranking(ranking.ids[rows], ranking.scores[rows])
+
+        def reached_by(rows: slice, part: Ranking):
             at, weights = self.affinity.entry(part)
             ends = np.arange(len(at) + 1) * at.shape[1]
-            entry = sparse.csr_array(
-                (weights.ravel(), at.ravel(), ends), shape=(len(at), count)
-            )
-            reached = sparse.csr_array(entry @ gallery.reached).toarray()
-            found = rank_reached(reached, part, gallery)
-            ids[rows], scores[rows] = found.ids, found.scores
-        return asked, Ranking(ids, scores)
+            shape = (len(at), len(gallery.vectors))
+            entry = sparse.csr_array((weights.ravel(), at.ravel(), ends), shape=shape)
+            return sparse.csr_array(entry @ gallery.reached).toarray()
+
+        return asked, ranked_in_blocks(
+            ranking, gallery, reached_by, most=_QUERIES_AT_ONCE
+        )

@@ -14,7 +14,7 @@ from jaxsim.ops.conjugate_gradient import conjugate_gradient
 from jaxsim.ops.eigenpairs import largest_eigenpairs
 from jaxsim.ops.graph import normalised
 from jaxsim.ops.sparse import SparseMatrix, sparse_matrix
-from jaxsim.rerank.affinity import Affinity, blocks, rank_reached, spread_in
+from jaxsim.rerank.affinity import Affinity, ranked_in_blocks, spread_in
 from jaxsim.rerank.base import Asked, Gallery
 from jaxsim.rerank.linear_system import Solver, columns_at_once
 
@@ -102,14 +102,13 @@ class SpectralRanking:
           gallery: as `prepare` returned it.
         """
         assert isinstance(gallery, SpectralGallery)
-        ids, scores = np.empty_like(ranking.ids), np.empty_like(ranking.scores)
         most = columns_at_once()
-        for rows in blocks(len(ids), rows=len(gallery.vectors), most=most):
-            part = Ranking(ranking.ids[rows], ranking.scores[rows])
-            reached = self._reached(part, gallery, most)
-            found = rank_reached(reached, part, gallery)
-            ids[rows], scores[rows] = found.ids, found.scores
-        return asked, Ranking(ids, scores)
+        return asked, ranked_in_blocks(
+            ranking,
+            gallery,
+            lambda rows, part: self._reached(part, gallery, most),
+            most=most,
+        )
 
     def _reached(
         self, ranking: Ranking, gallery: SpectralGallery, most: int
