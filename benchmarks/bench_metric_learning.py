@@ -170,11 +170,12 @@ def jaxsim_curve(
     batch = config.sampler.num_labels * config.sampler.per_label
     before = result.before.sets[0].metrics
     curve = [{"images": 0, "seconds": 0.0} | {n: before[n] for n in MEASURES}]
-    seconds = [batch / row["images_per_s"] for row in rows if "loss" in row]
-    # The first step waits for its compilation, which is told apart.
-    typical = float(np.median(seconds[1:]))
-    print(f"{system}: first step {seconds[0]:.1f} s, then {typical:.2f} s a step")
-    spent = np.cumsum([typical, *seconds[1:]])
+    # The first step has no rate, as it waits for its compilation.
+    seconds = [batch / row["images_per_s"] for row in rows if "images_per_s" in row]
+    typical = float(np.median(seconds))
+    first = next(row["time_s"] for row in rows if "loss" in row)
+    print(f"{system}: first step {first:.1f} s, then {typical:.2f} s a step")
+    spent = np.cumsum([typical, *seconds])
     for row in rows:
         if "eval/unseen/map@r" in row:
             step = row["step"]

@@ -1,4 +1,4 @@
-"""Exact search against faiss' flat index: queries per second and memory.
+"""Exact search against faiss' flat index, on a GPU PyTorch: queries/s and memory.
 
 Both search the same random unit vectors with the same threads, taking turns in one
 process; a ratio is the median over turns of faiss' seconds by jaxsim's. Memory is
@@ -7,6 +7,9 @@ measured in a process of its own: the peak of a search above the vectors themsel
 One query is bound by reading the vectors once, which faiss does with one thread. A
 batch of 256 is bound by the matrix product, where both are equal as long as the memory
 of scores is used again: fresh pages cost a third of the time on top of it.
+
+On a GPU the peer is PyTorch's matrix product and topk, in float32 as ours, over
+1,000,000 x 2,048, and memory is that of the device.
 
   python benchmarks/bench_search.py                 # about 3 minutes on 2 cores
   python benchmarks/bench_search.py --quick --json search.json
@@ -49,6 +52,7 @@ class Sizes:
 
 
 SPEED, MEMORY = Sizes(200_000, 512, 100), Sizes(1_000_000, 256, 100)
+GPU_SPEED = Sizes(1_000_000, 2048, 100)
 QUICK_SPEED, QUICK_MEMORY = Sizes(20_000, 64, 10), Sizes(50_000, 32, 10)
 
 
@@ -58,17 +62,24 @@ def main() -> None:
         system, *numbers = options.memory_of
         print(peak_extra_mib(system, Sizes(*map(int, numbers))))
         return
-    speed, memory = (QUICK_SPEED, QUICK_MEMORY) if options.quick else (SPEED, MEMORY)
-    peer = importlib.util.find_spec("faiss") is not None
-    if not peer:
-        print("faiss is not installed (pip install faiss-cpu): no ratios")
+    # PyTorch needs a part of the GPU's memory too.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    import jax
+
+    on_gpu = jax.default_backend() == "gpu"
+    peer = "torch" if on_gpu else "faiss"
+    speed, memory = (GPU_SPEED if on_gpu else SPEED), MEMORY
+    if options.quick:
+        speed, memory = QUICK_SPEED, QUICK_MEMORY
+    if importlib.util.find_spec(peer) is None:
+        print(f"{peer} is not installed: no ratios")
+        peer = None
     turns = 1 if options.quick else options.turns
     metrics = measure_speed(speed, turns, peer)
-    metrics[f"{memory.name}/extra_mib"] = in_own_process("jaxsim", memory)
-    if not options.quick:
-        metrics[f"{speed.name}/extra_mib"] = in_own_process("jaxsim", speed)
-    if peer and not options.quick:
-        metrics[f"{speed.name}/faiss_extra_mib"] = in_own_process("faiss", speed)
+    if on_gpu:
+        metrics[f"{speed.name}/extra_mib"] = device_extra_mib(speed)
+    else:
+        metrics |= measure_memory(speed, memory, peer, quick=options.quick)
     for name, value in metrics.items():
         print(f"{name:36s} {value:12.3f}")
     if options.json:
@@ -95,25 +106,36 @@ def parse_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def measure_speed(sizes: Sizes, turns: int, peer: bool) -> dict[str, float]:
+def measure_memory(
+    speed: Sizes, memory: Sizes, peer: str | None, *, quick: bool
+) -> dict[str, float]:
+    metrics = {f"{memory.name}/extra_mib": in_own_process("jaxsim", memory)}
+    if not quick:
+        metrics[f"{speed.name}/extra_mib"] = in_own_process("jaxsim", speed)
+    if peer and not quick:
+        metrics[f"{speed.name}/{peer}_extra_mib"] = in_own_process(peer, speed)
+    return metrics
+
+
+def measure_speed(sizes: Sizes, turns: int, peer: str | None) -> dict[str, float]:
     vectors = random_vectors(sizes.rows, sizes.dimension)
     queries = random_vectors(max(BATCHES), sizes.dimension, seed=1)
     systems = {"jaxsim": jaxsim_search(vectors, sizes.k)}
     if peer:
-        systems["faiss"] = faiss_search(vectors, sizes.k)
+        systems[peer] = PEERS[peer](vectors, sizes.k)
     metrics = {}
     for batch in BATCHES:
         name = f"{sizes.name}_batch{batch}"
         asked = queries[:batch]
         found = {system: search(asked) for system, search in systems.items()}
         if peer:
-            require_same(*found["jaxsim"], *found["faiss"])
+            require_same(*found["jaxsim"], *found[peer])
         seconds = take_turns(systems, asked, turns * 4 if batch == 1 else turns)
         for system, times in seconds.items():
             key = "qps" if system == "jaxsim" else f"{system}_qps"
             metrics[f"{name}/{key}"] = batch / float(np.median(times))
         if peer:
-            ratios = np.array(seconds["faiss"]) / np.array(seconds["jaxsim"])
+            ratios = np.array(seconds[peer]) / np.array(seconds["jaxsim"])
             metrics[f"ratio/{name}"] = float(np.median(ratios))
         print(f"{name}: {batch / float(np.median(seconds['jaxsim'])):.1f} queries/s")
     return metrics
@@ -171,6 +193,22 @@ def faiss_search(vectors: np.ndarray, k: int) -> Search:
     return search
 
 
+def torch_search(vectors: np.ndarray, k: int) -> Search:
+    import torch
+
+    stored = torch.from_numpy(vectors).to("cuda")
+
+    def search(queries):
+        scores = torch.from_numpy(queries).to("cuda") @ stored.T
+        found = scores.topk(k)
+        return found.indices.cpu().numpy(), found.values.cpu().numpy()
+
+    return search
+
+
+PEERS = {"faiss": faiss_search, "torch": torch_search}
+
+
 def random_vectors(rows: int, dimension: int, seed: int = 0) -> np.ndarray:
     """Unit vectors in memory aligned as that of a mapped file is."""
     bytes_ = np.empty(rows * dimension * 4 + 64, np.uint8)
@@ -206,6 +244,14 @@ def peak_extra_mib(system: str, sizes: Sizes) -> float:
     for batch in BATCHES:
         search(queries[:batch])
     return memory_mib("VmHWM") - before - size_mib
+
+
+def device_extra_mib(sizes: Sizes) -> float:
+    """The most that this process has had on the GPU, above the vectors."""
+    import jax
+
+    peak = jax.local_devices()[0].memory_stats()["peak_bytes_in_use"]
+    return (peak - sizes.rows * sizes.dimension * 4) / 2**20
 
 
 def memory_mib(field: str) -> float:
