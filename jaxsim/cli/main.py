@@ -17,6 +17,7 @@ from jaxsim.core.memory import restart_with_huge_pages
 _COMMANDS = {
     "quickstart": "make a small data set, train on it, index, measure and report",
     "index": "embed a folder of photos and make it searchable",
+    "graph": "join the images of an index with those like them",
     "search": "find the photos of an index most similar to a query",
     "verify": "check that an index is as it was written",
     "embed": "write descriptors to a .npz or Parquet file",

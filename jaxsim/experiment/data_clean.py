@@ -3,7 +3,6 @@
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from jaxsim.core.files import content_hash
 from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.csv_manifest import is_text
 from jaxsim.data.datasets.labelled import open_labelled
-from jaxsim.data.images import RejectedImage
 from jaxsim.data.inspection import UsableImage, inspect_images
 from jaxsim.data.records import Record
 from jaxsim.experiment.build import build_model
@@ -32,7 +30,7 @@ from jaxsim.pipeline.clean_label import (
     verify_pairs,
 )
 from jaxsim.pipeline.embed import Embedder
-from jaxsim.pipeline.local_features import RecordFeatures
+from jaxsim.pipeline.local_features import RecordFeatures, find_points
 from jaxsim.pipeline.verified_pairs import FORMAT, VerifiedPairs
 
 _SIZE_PX = 224
@@ -88,7 +86,7 @@ def clean_data(
         for label, images in labels.items()
     }
     several = [rows for rows in groups.values() if len(rows) > 1]
-    damaged = _find_points(features, list(chain(*several)), bars)
+    damaged = find_points(features, list(chain(*several)), bars)
     groups = {
         label: [row for row in rows if row not in damaged]
         for label, rows in groups.items()
@@ -154,29 +152,6 @@ def _content(record: Record, image: UsableImage | None) -> str:
         return ""
     boxed = record.box is not None
     return content_hash(image.content.encode()) if boxed else image.content
-
-
-def _find_points(
-    features: RecordFeatures, rows: Sequence[int], bars: Bars
-) -> dict[int, str]:
-    """Stores the local features; returns why some images have none after all."""
-    damaged: dict[int, str] = {}
-
-    def find(row: int) -> None:
-        try:
-            features(row)
-        except RejectedImage as error:
-            damaged[row] = error.reason
-        except OSError as error:
-            damaged[row] = f"cannot be read: {error.strerror or error}"
-
-    with (
-        bars("find points", len(rows)) as progress,
-        ThreadPoolExecutor(os.cpu_count()) as threads,
-    ):
-        for _ in threads.map(find, rows):
-            progress(1)
-    return damaged
 
 
 def _pairs(

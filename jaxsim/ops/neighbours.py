@@ -23,7 +23,8 @@ class Neighbours(NamedTuple):
 
     Attributes:
       ids: int32 [Q, K], rows of the database; -1 where there is no K-th neighbour.
-      scores: float32 [Q, K], falling; -inf where the id is -1.
+      scores: float32 [Q, K], falling unless the order is that of `listed_neighbours`;
+        -inf where the id is -1.
     """
 
     ids: Int32[np.ndarray, "Q K"]
@@ -86,6 +87,34 @@ def self_neighbours(
     scores = np.concatenate([lengths, found.scores], axis=1)
     if live is not None:
         ids[~live], scores[~live] = MISSING_ID, -np.inf
+    return Neighbours(ids, scores)
+
+
+def listed_neighbours(
+    ids: Int32[np.ndarray, "Q K"],
+    queries: Float32[np.ndarray, "Q D"],
+    database: Float32[np.ndarray, "N _D"],
+) -> Neighbours:
+    """Returns lists that something else than their scores has put in order.
+
+    Args:
+      ids: int32 [Q, K], rows of the database; -1 where there is none.
+      queries: float32 [Q, D].
+      database: float32 [N, D].
+
+    Returns:
+      The ids as they are, with inner products, which need not fall.
+    """
+    scores = np.full(ids.shape, -np.inf, np.float32)
+    for start in range(0, len(ids), _QUERY_ROWS):
+        part = ids[start : start + _QUERY_ROWS]
+        rows, places = np.nonzero(part != MISSING_ID)
+        for place in np.unique(places):
+            here = rows[places == place]
+            found = database[part[here, place]]
+            scores[start + here, place] = np.einsum(
+                "nd,nd->n", queries[start + here], found
+            )
     return Neighbours(ids, scores)
 
 

@@ -1,14 +1,17 @@
 """Local features of the images of a collection, by row."""
 
 import collections
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
 
 from jaxsim.classical.feature_cache import FeatureCache
 from jaxsim.classical.local_features import LocalFeatures
 from jaxsim.core.files import content_hash
-from jaxsim.data.images import decode
+from jaxsim.core.progress import Bars
+from jaxsim.data.images import RejectedImage, decode
 from jaxsim.data.preprocess import crop_box
 from jaxsim.data.records import Record
 
@@ -67,12 +70,50 @@ class RecordFeatures:
             content = self.contents[row]
         if content is None:
             data = record.read()
-            # As an index names the content of a record.
-            box = b"" if record.box is None else repr(record.box).encode()
-            content = self._hashes[row] = content_hash(data + box)
+            content = self._hashes[row] = content_of(record, data)
 
         def image():
             pixels = decode(record.read() if data is None else data)
             return pixels if record.box is None else crop_box(pixels, record.box)
 
         return self.cache.get(content, image)
+
+
+def content_of(record: Record, data: bytes) -> str:
+    """Returns what names the content of a record, as an index does.
+
+    Args:
+      record: an image, or a box of one.
+      data: the bytes of its file.
+    """
+    box = b"" if record.box is None else repr(record.box).encode()
+    return content_hash(data + box)
+
+
+def find_points(
+    features: RecordFeatures, rows: Sequence[int], bars: Bars
+) -> dict[int, str]:
+    """Stores the local features of images; returns why some have none after all.
+
+    Args:
+      features: of the images.
+      rows: which ones.
+      bars: shows progress.
+    """
+    damaged: dict[int, str] = {}
+
+    def find(row: int) -> None:
+        try:
+            features(row)
+        except RejectedImage as error:
+            damaged[row] = error.reason
+        except OSError as error:
+            damaged[row] = f"cannot be read: {error.strerror or error}"
+
+    with (
+        bars("find points", len(rows)) as progress,
+        ThreadPoolExecutor(os.cpu_count()) as threads,
+    ):
+        for _ in threads.map(find, rows):
+            progress(1)
+    return damaged

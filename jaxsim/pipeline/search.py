@@ -108,15 +108,23 @@ class SearchEngine:
     @cached_property
     def images(self) -> list[Record]:
         """The images of all stored rows; reading one fails if it is gone since."""
-        source = str(self.store.manifest.info["source"])
-        root = Path(source)
-        known: dict[str, Record] = {}
-        if source.startswith("tfds:") or root.is_file():
-            known = {record.name: record for record in open_source(source)[0]}
-        return [
-            known.get(
-                row.name,
-                Record(name=row.name, content=root / row.name, label=row.label),
-            )
-            for row in self.store.rows
-        ]
+        return stored_images(self.store)
+
+
+def stored_images(store: IndexStore) -> list[Record]:
+    """Returns the images of all rows of an index, deleted ones included.
+
+    They are where they were when they were indexed, and need not be there any more.
+    """
+    source = str(store.manifest.info["source"])
+    root = Path(source)
+    known: dict[str, Record] = {}
+    if source.startswith("tfds:") or root.is_file():
+        known = {record.name: record for record in open_source(source)[0]}
+    return [
+        known.get(
+            row.name,
+            Record(name=row.name, content=root / row.name, label=row.label),
+        )
+        for row in store.rows
+    ]

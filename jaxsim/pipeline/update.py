@@ -16,6 +16,7 @@ from jaxsim.index.storage import IndexStore
 from jaxsim.index.update import Plan
 from jaxsim.index.writer import IndexWriter
 from jaxsim.pipeline.embed import Embedder
+from jaxsim.pipeline.local_features import content_of
 
 REJECTS_FILE = "rejects.csv"
 
@@ -88,7 +89,7 @@ def update_index(
     with IndexWriter.open(path) as writer:
         remembered = _remembered(writer)
         plan = writer.plan(
-            files, lambda file: _content(by_name[file.name]), rejected=remembered
+            files, lambda file: _read_content(by_name[file.name]), rejected=remembered
         )
         _refuse_other_collection(writer, plan, source)
         skipped = [*rejects, *unreadable]
@@ -191,10 +192,8 @@ def _file_of(record: Record) -> ImageFile:
     )
 
 
-def _content(record: Record) -> str:
-    """Returns the hash of what the network will see: the file, and its box."""
-    box = b"" if record.box is None else repr(record.box).encode()
-    return content_hash(record.read() + box)
+def _read_content(record: Record) -> str:
+    return content_of(record, record.read())
 
 
 def _embed(
