@@ -11,6 +11,7 @@ from jaxsim.losses.average_precision import average_precision
 from jaxsim.losses.contrastive import contrastive
 from jaxsim.losses.cosine_target import cosine_target
 from jaxsim.losses.cross_entropy import cross_entropy
+from jaxsim.losses.guided_similarity import guided_similarity
 from jaxsim.losses.log_loss import log_loss
 from jaxsim.losses.margin_softmax import arcface_logits, cosface_logits
 from jaxsim.losses.mean import Mean, weighted_mean
@@ -94,6 +95,12 @@ def _of_classes(logits: Callable, low: float, high: float) -> LossCase:
     )
 
 
+def _of_nodes(vectors) -> Mean:
+    """Guided similarity over all pairs, in blocks that do not divide the batch."""
+    loss = guided_similarity(vectors, beta=0.3, block_rows=5)
+    return Mean(loss, jnp.float32(len(vectors) ** 2))
+
+
 LOSSES = {
     "mean": LossCase(
         loss=weighted_mean,
@@ -136,6 +143,13 @@ LOSSES = {
     "cross-entropy": _of_classes(lambda values, labels: values, -10, 10),
     "ArcFace": _of_classes(arcface_logits, -1, 1),
     "CosFace": _of_classes(cosface_logits, -1, 1),
+    "guided similarity": LossCase(
+        loss=_of_nodes,
+        inputs={"vectors": _uniform(-0.5, 0.5, BATCH, 8)},
+        floats=("vectors",),
+        nothing={"vectors": np.zeros((0, 8), np.float32)},
+        range=(-1, 1),
+    ),
     "log loss": LossCase(
         loss=log_loss,
         inputs={

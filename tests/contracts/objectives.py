@@ -5,10 +5,15 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from jaxsim.nn.graph import GraphNetwork
 from jaxsim.nn.pooling import Rmac
 from jaxsim.nn.region_proposals import RegionProposals
 from jaxsim.nn.similarity import SimilarityNetwork
+from jaxsim.ops.graph import normalised, union_graph
+from jaxsim.ops.neighbours import self_neighbours
+from jaxsim.ops.sparse import sparse_matrix
 from jaxsim.training.objectives.base import Objective
 from jaxsim.training.objectives.classification import ClassificationObjective
 from jaxsim.training.objectives.criteria import (
@@ -18,6 +23,12 @@ from jaxsim.training.objectives.criteria import (
     TripletCriterion,
 )
 from jaxsim.training.objectives.descriptor import Criterion, DescriptorObjective
+from jaxsim.training.objectives.guided_similarity import (
+    GRAPH,
+    NETWORK,
+    GuidedSimilarityObjective,
+    graph_variables,
+)
 from jaxsim.training.objectives.region_proposals import RegionProposalObjective
 from jaxsim.training.objectives.similarity import ImagePairObjective
 from tests.training import tiny
@@ -49,6 +60,9 @@ class ObjectiveCase:
       draws: whether it draws, so that the order of the batch may change the loss.
       needs_matches: whether a batch without two images of one label teaches nothing.
       outputs: makes what the loss is given, of a number of rows.
+      variables: makes its first ones; None lets it make them of a batch.
+      alone: whether each output is of one example of the batch; else one step sees a
+        whole graph, whatever the batch.
     """
 
     objective: Objective
@@ -56,6 +70,23 @@ class ObjectiveCase:
     draws: bool = False
     needs_matches: bool = True
     outputs: Callable[[int], jax.Array] = unit_vectors
+    variables: Callable[[], dict] | None = None
+    alone: bool = True
+
+
+GRAPH_NETWORK = GraphNetwork(dim=8, noise=0.1)
+
+
+def small_graph() -> dict:
+    """Returns variables of a network on a graph of 16 nodes."""
+    vectors = np.asarray(unit_vectors(16))
+    graph = normalised(union_graph(self_neighbours(vectors, 4)), self_loops=True)
+    adjacency = sparse_matrix(graph)
+    params = GRAPH_NETWORK.init(jax.random.key(0), adjacency, jnp.asarray(vectors))
+    return {
+        "params": {NETWORK: params["params"]},
+        GRAPH: graph_variables(adjacency, jnp.asarray(vectors), beta=0.2),
+    }
 
 
 def _criterion(criterion: Criterion, **options) -> ObjectiveCase:
@@ -90,6 +121,12 @@ OBJECTIVES = {
         ),
         rows=2,
         needs_matches=False,
+    ),
+    "guided similarity": ObjectiveCase(
+        objective=GuidedSimilarityObjective(network=GRAPH_NETWORK, block_rows=5),
+        needs_matches=False,
+        variables=small_graph,
+        alone=False,
     ),
     "softmax": _head("softmax"),
     "arcface": _head("arcface"),

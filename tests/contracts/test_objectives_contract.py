@@ -46,6 +46,8 @@ def variables_of(kind: type, head: str | None) -> dict:
 
 
 def variables(case: ObjectiveCase) -> dict:
+    if case.variables is not None:
+        return case.variables()
     return variables_of(type(case.objective), getattr(case.objective, "head", None))
 
 
@@ -77,15 +79,20 @@ def one_step(case: ObjectiveCase, *, devices: int = 1, micro_batch: int | None =
 
 def test_the_step_is_the_same_in_parts_on_several_devices(case):
     whole = one_step(case)
-    assert whole[1]["loss"] > 0 and 0 < whole[1]["gradient_norm"] < np.inf
+    assert whole[1]["loss"] != 0 and np.isfinite(whole[1]["loss"])
+    assert 0 < whole[1]["gradient_norm"] < np.inf
+    # One micro-batch cannot hold a part of a graph.
+    micro_batch = 8 if case.alone else None
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5),
-        one_step(case, micro_batch=8, devices=4),
+        one_step(case, micro_batch=micro_batch, devices=4),
         whole,
     )
 
 
 def test_each_output_depends_on_its_own_example(case):
+    if not case.alone:
+        pytest.skip("outputs are of the nodes of a graph")
     batch = tiny.batch(6, 2)
 
     def outputs(batch):
@@ -102,7 +109,7 @@ def test_each_output_depends_on_its_own_example(case):
 def test_loss_and_metrics_are_numbers(case):
     batch = batch_of(case)
     loss, metrics, _ = loss_of(case, case.outputs(len(batch["labels"])), batch)
-    assert metrics
+    assert metrics or not case.alone
     for value in (loss, *metrics.values()):
         assert value.shape == () and value.dtype == jnp.float32 and np.isfinite(value)
 
