@@ -7,11 +7,13 @@ Source: Chandrasekhar et al. 2011.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.datasets.files import data_folder, refuse_missing
 from jaxsim.data.records import Record, RetrievalSet
+from jaxsim.data.sources import open_source
 
 
 def load(
@@ -33,6 +35,38 @@ def load(
 def references(root: Path) -> list[Record]:
     """Returns the clean pictures of all sets, to fit whitening on."""
     return [record for data in load(root) for record in data.database]
+
+
+def among(
+    root: Path,
+    *,
+    distractors: str,
+    sets: Sequence[str] = ("landmarks", "book_covers"),
+) -> list[RetrievalSet]:
+    """Returns the sets of `load`, each asked of all references and many other photos.
+
+    Args:
+      root: see `load`.
+      distractors: a folder, manifest or split of photos that answer no query.
+      sets: see `load`.
+
+    Raises:
+      InputError: see `load`; or there are no distractors.
+    """
+    alone = load(root, sets=sets)
+    others = [replace(r, label=None) for r in open_source(distractors)[0]]
+    database = [record for data in alone for record in data.database] + others
+    found, first = [], 0
+    for data in alone:
+        positives = [[first + row for row in rows] for rows in data.positives or ()]
+        found.append(replace(data, database=database, positives=positives))
+        first += len(data.database)
+    return found
+
+
+def references_among(root: Path, *, distractors: str) -> list[Record]:
+    """Returns the database of `among`: all references, then the distractors."""
+    return list(among(root, distractors=distractors)[0].database)
 
 
 def _load_set(root: Path, name: str) -> RetrievalSet:

@@ -22,6 +22,19 @@ def test_a_query_is_answered_by_the_reference_of_its_name(tmp_path):
     assert data.database[2].read() == b"jpeg"
 
 
+def test_sets_share_a_database_with_distractors(tmp_path):
+    for part in ("s", "t"):
+        make(tmp_path, f"{part}/query/a.jpg", f"{part}/query/b.jpg")
+        make(tmp_path, f"{part}/reference/a.jpg", f"{part}/reference/b.jpg")
+    others = make(tmp_path / "others", "soup/1.jpg", "2.jpg")
+    one, other = smvs.among(tmp_path, distractors=str(others), sets=("s", "t"))
+    names = [f"{part}/reference/{name}.jpg" for part in "st" for name in "ab"]
+    assert [r.name for r in one.database] == [*names, "2.jpg", "soup/1.jpg"]
+    assert one.database == other.database
+    assert one.positives == [[0], [1]] and other.positives == [[2], [3]]
+    assert [r.label for r in one.database[4:]] == [None, None]
+
+
 def test_a_query_without_reference_is_named(tmp_path):
     make(tmp_path, "s/query/a.jpg", "s/query/b.jpg", "s/reference/a.jpg")
     with pytest.raises(InputError, match=r"1 of 2 .*missing: .*s/reference/b\.jpg"):
