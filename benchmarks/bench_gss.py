@@ -1,17 +1,21 @@
 """GSS: what it gains on photos without labels, and how time and memory grow.
 
-Quality: configs/gss.py:collection=grocery on the 2,485 test photos, whose R-MAC
-descriptors are whitened on the train split; every photo queries the others. The epoch
-is chosen by the loss alone; `grocery/gss_last/map` is that of the last.
+Quality: configs/gss.py:collection=grocery on the 2,485 test photos at 224 px, whose
+R-MAC descriptors are whitened on the train split; every photo queries the others. With
+--smvs DIR a harder collection, too: configs/gss_smvs.py, the references of Stanford
+Mobile Visual Search among all grocery photos, asked by its phone photos, each of which
+has one right answer. Beside it the cosine, query expansion and diffusion on the same
+descriptors. The epoch is chosen by the loss alone; `grocery/gss_last/map` is that of
+the last.
 
 Speed: one epoch of the full graph beside the same formulas in PyTorch with dense N x N
 matrices, both with Â X computed once. The first size is timed in turns in one process,
 which gives the ratio; for every size and system one process more tells seconds and how
-much its memory grows, until dense matrices no longer fit into the memory that is free.
+much its memory grows. Dense matrices may take --peer-gib.
 
-  python benchmarks/bench_gss.py --data DIR --json gss.json --plot gss.svg
+  python benchmarks/bench_gss.py --data DIR --smvs DIR --json gss.json --plot gss.svg
   python benchmarks/bench_gss.py --data DIR --descriptors grocery.npz
-  python benchmarks/bench_gss.py --part speed
+  python benchmarks/bench_gss.py --part speed --plot gss.svg
   python benchmarks/bench_gss.py --quick --part speed
 """
 
@@ -35,7 +39,9 @@ from jaxsim.core.memory import restart_with_huge_pages
 DIM, NEIGHBOURS, BETA, RATE, GAMMA = 512, 10, 0.25, 1e-4, 0.3
 SIZES, QUICK_SIZES = (2500, 10_000, 30_000), (300, 600)
 TURNS, QUICK_TURNS = 7, 2
-CONFIG = Path(__file__).resolve().parents[1] / "configs" / "gss.py"
+PEER_GIB = 6.0
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+METHODS = "alpha_qe,dfs"
 QUICK = "epochs=4,dim=32,size_px=64"
 LOSSES_AGREE = 1e-4
 
@@ -43,23 +49,32 @@ LOSSES_AGREE = 1e-4
 def main() -> None:
     options = parse_options()
     if options.child:
-        print(json.dumps(child(*options.child)))
+        system, problem_file = options.child
+        print(json.dumps(child(system, Path(problem_file), options.peer_gib)))
         return
     metrics: dict[str, float] = {}
-    if options.part != "speed":
-        metrics |= quality(options)
-        show(metrics)
     if options.part != "quality":
+        # Before this process takes memory itself.
         metrics |= speed(options)
         show(metrics)
+    if options.part != "speed":
+        found = quality(grocery_config(options), options.data, "grocery")
+        show(found)
+        metrics |= found
+        if options.smvs:
+            found = quality(smvs_config(options), options.smvs, None)
+            show(found)
+            metrics |= found
     if options.json:
         from _report import write_report
 
         settings = {
-            "config": f"configs/gss.py:{settings_of(options)}",
+            "configs": [grocery_config(options), smvs_config(options)],
+            "methods": METHODS,
             "dimension": DIM,
             "neighbours": NEIGHBOURS,
             "turns": QUICK_TURNS if options.quick else TURNS,
+            "peer_gib": options.peer_gib,
             "load_average": os.getloadavg()[0],
         }
         write_report(options.json, metrics, settings)
@@ -68,13 +83,17 @@ def main() -> None:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", metavar="DIR", help="grocery photos")
+    parser.add_argument("--smvs", metavar="DIR", help="SMVS photos, to make it harder")
     parser.add_argument(
         "--part", choices=("all", "quality", "speed"), default="all", help="of it"
     )
     parser.add_argument(
-        "--descriptors", metavar="FILE", help="of all photos, by jaxsim embed"
+        "--descriptors", metavar="FILE", help="of all grocery photos, by jaxsim embed"
     )
     parser.add_argument("--sizes", type=int, nargs="+", help="N of the speed part")
+    parser.add_argument(
+        "--peer-gib", type=float, default=PEER_GIB, help="memory of dense matrices"
+    )
     parser.add_argument("--plot", metavar="SVG", help="draw how time and memory grow")
     parser.add_argument("--quick", action="store_true", help="few epochs, small graphs")
     parser.add_argument("--json", metavar="FILE", help="write the numbers here")
@@ -91,32 +110,63 @@ def show(metrics: dict[str, float]) -> None:
     print(flush=True)
 
 
-def settings_of(options: argparse.Namespace) -> str:
-    words = ["collection=grocery"]
-    if options.quick:
-        words.append(QUICK)
+def grocery_config(options: argparse.Namespace) -> str:
+    words = ["collection=grocery", QUICK if options.quick else "size_px=224,epochs=100"]
     if options.descriptors:
         words.append(f"descriptors={options.descriptors}")
-    return ",".join(words)
+    return f"{CONFIGS / 'gss.py'}:{','.join(words)}"
 
 
-def quality(options: argparse.Namespace) -> dict[str, float]:
+def smvs_config(options: argparse.Namespace) -> str:
+    size = QUICK if options.quick else "size_px=320,epochs=40"
+    return f"{CONFIGS / 'gss_smvs.py'}:distractors={options.data},{size}"
+
+
+def quality(reference: str, data: str, title: str | None) -> dict[str, float]:
+    """Trains, and measures the rivals on the same descriptors.
+
+    Args:
+      reference: a config with its options.
+      data: its folder.
+      title: of the numbers; None takes the names of the sets.
+    """
     from jaxsim.cli.progress import progress_bar
+    from jaxsim.experiment.compared_sets import ComparedSets
     from jaxsim.experiment.config_file import load_config
+    from jaxsim.experiment.construct import construct
+    from jaxsim.experiment.graph_images import graph_images
+    from jaxsim.experiment.graphs import open_graph
+    from jaxsim.experiment.rerank_comparison import chosen_methods, compare
     from jaxsim.experiment.train import train
 
-    config = load_config(f"{CONFIG}:{settings_of(options)}")
+    config = load_config(reference)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        result = train(config, Path(options.data), out, bars=progress_bar)
-    found = {
-        "cosine": result.before.metrics,
-        "gss": result.after.metrics,
-        "gss_untrained": result.others["untrained"],
-        "gss_last": result.others["last epoch"],
-    }
-    metrics = {f"grocery/{k}/map": v["test/map"] for k, v in found.items()}
-    return metrics | {"grocery/gss/epoch": float(result.kept_step)}
+        result = train(config, Path(data), out, bars=progress_bar)
+        images = graph_images(config, Path(data), out, progress_bar)
+        compared = ComparedSets(
+            sets=images.sets,
+            protocol=construct(config.measure).protocol,
+            embedding_of=images.of,
+            about={},
+        )
+        found = compare(
+            compared,
+            methods=chosen_methods(METHODS),
+            graph=open_graph(out).trained,
+            drawn=False,
+            bars=progress_bar,
+        )
+    metrics: dict[str, float] = {}
+    for part in found.sets:
+        at = title or f"{part.name}_among_grocery"
+        for method in part.methods:
+            metrics[f"{at}/{method.name}/map"] = method.metrics["map"]
+        for name, epoch in (("untrained", "untrained"), ("last", "last epoch")):
+            value = result.others[epoch][f"{part.name}/map"]
+            metrics[f"{at}/gss_{name}/map"] = value
+        metrics[f"{at}/gss/epoch"] = float(result.kept_step)
+    return metrics
 
 
 def speed(options: argparse.Namespace) -> dict[str, float]:
@@ -128,23 +178,27 @@ def speed(options: argparse.Namespace) -> dict[str, float]:
     else:
         systems.append("torch")
     metrics: dict[str, float] = {}
-    # Before this process takes memory itself.
-    for rows in sizes:
-        for system in systems:
-            found = in_child(system, rows)
-            for name, value in (found or {}).items():
-                metrics[f"{name}/{system}_{rows}"] = value
-            print(f"{system} {rows}: {found or 'does not fit into memory'}", flush=True)
-    if len(systems) > 1:
-        metrics |= in_turns(systems, sizes[0], turns)
+    with tempfile.TemporaryDirectory() as folder:
+        files = [make_problem(rows, Path(folder)) for rows in sizes]
+        for rows, file in zip(sizes, files, strict=True):
+            for system in systems:
+                found = in_child(system, file, options.peer_gib)
+                for name, value in (found or {}).items():
+                    metrics[f"{name}/{system}_{rows}"] = value
+                text = found or f"does not fit into {options.peer_gib:g} GiB"
+                print(f"{system} {rows}: {text}", flush=True)
+        if len(systems) > 1:
+            metrics |= in_turns(systems, files[0], sizes[0], turns)
     if options.plot:
+        from _growth import draw
+
         draw(Path(options.plot), sizes, systems, metrics)
     return metrics
 
 
-def in_turns(systems: list[str], rows: int, turns: int) -> dict[str, float]:
+def in_turns(systems: list[str], file: Path, rows: int, turns: int) -> dict[str, float]:
     """Seconds of an epoch of each system, one after the other in one process."""
-    epochs = {system: EPOCHS[system](*problem(rows))[0] for system in systems}
+    epochs = {system: EPOCHS[system](*read_problem(file))[0] for system in systems}
     losses = {system: epoch() for system, epoch in epochs.items()}
     gap = abs(losses["jaxsim"] - losses["torch"]) / abs(losses["torch"])
     if not gap < LOSSES_AGREE:
@@ -161,24 +215,26 @@ def in_turns(systems: list[str], rows: int, turns: int) -> dict[str, float]:
     return metrics | {f"ratio/epoch_{rows}": ratio}
 
 
-def in_child(system: str, rows: int) -> dict[str, float] | None:
+def in_child(system: str, file: Path, peer_gib: float) -> dict[str, float] | None:
     """What a process of its own measures; None if its memory did not suffice."""
-    words = [sys.executable, __file__, "--child", system, str(rows)]
+    words = [sys.executable, __file__, "--child", system, str(file)]
+    words += ["--peer-gib", str(peer_gib)]
     done = subprocess.run(words, capture_output=True, text=True)
     if done.returncode == 0:
         return json.loads(done.stdout.splitlines()[-1])
     if "memory" not in done.stderr and done.returncode != -9:
-        raise InputError(f"{system} with {rows} rows failed: {done.stderr[-2000:]}")
+        raise InputError(f"{system} on {file} failed: {done.stderr[-2000:]}")
     return None
 
 
-def child(system: str, rows: str) -> dict[str, float]:
-    vectors, graph = problem(int(rows))
+def child(system: str, file: Path, peer_gib: float) -> dict[str, float]:
+    vectors, graph = read_problem(file)
     if system == "torch":
-        # So that it fails instead of taking what the machine does not have.
+        import torch  # noqa: F401, so that its own libraries are not counted
+
         page = os.sysconf("SC_PAGE_SIZE")
         mapped = int(Path("/proc/self/statm").read_text().split()[0]) * page
-        most = mapped + os.sysconf("SC_AVPHYS_PAGES") * page
+        most = mapped + int(peer_gib * 2**30)
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
     epoch, before = EPOCHS[system](vectors, graph)
     start = time.perf_counter()
@@ -188,8 +244,8 @@ def child(system: str, rows: str) -> dict[str, float]:
     return {"epoch_s": seconds, "growth_mib": (peak - before) / 2**20}
 
 
-def problem(rows: int):
-    """Vectors in clusters, and their graph."""
+def make_problem(rows: int, folder: Path) -> Path:
+    """Writes vectors in clusters, and their graph."""
     from jaxsim.ops.graph import normalised, union_graph
     from jaxsim.ops.neighbours import self_neighbours
 
@@ -202,7 +258,20 @@ def problem(rows: int):
     graph = normalised(
         union_graph(self_neighbours(vectors, NEIGHBOURS)), self_loops=True
     )
-    return vectors, graph
+    edges = {name: getattr(graph, name) for name in ("rows", "columns", "weights")}
+    file = folder / f"{rows}.npz"
+    np.savez(file, vectors=vectors, **edges)
+    return file
+
+
+def read_problem(file: Path):
+    """Returns vectors float32 [N, D] and their normalised graph."""
+    from jaxsim.ops.graph import Graph
+
+    with np.load(file) as stored:
+        edges = [stored[name] for name in ("rows", "columns", "weights")]
+        vectors = stored["vectors"]
+    return vectors, Graph(*edges, nodes=len(vectors))
 
 
 def kernels() -> list[np.ndarray]:
@@ -288,65 +357,6 @@ EPOCHS = {"jaxsim": jaxsim_epoch, "torch": torch_epoch}
 def _resident() -> int:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def draw(path: Path, sizes, systems: list[str], metrics: dict[str, float]) -> None:
-    """Draws seconds and memory against N, both axes logarithmic."""
-    from jaxsim.core.files import atomic_write
-
-    charts = [
-        growth(x, f"{title} of an epoch", name, sizes, systems, metrics)
-        for x, title, name in ((0, "seconds", "epoch_s"), (360, "MiB", "growth_mib"))
-    ]
-    body = "".join(charts)
-    text = (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 260" '
-        'font-family="sans-serif" font-size="12"><rect width="720" height="260" '
-        f'fill="white"/>{body}</svg>\n'
-    )
-    with atomic_write(path) as file:
-        file.write(text.encode())
-
-
-def growth(left: int, title: str, name: str, sizes, systems, metrics) -> str:
-    """One chart of both systems, at a place."""
-    points = {
-        system: [
-            (rows, metrics[f"{name}/{system}_{rows}"])
-            for rows in sizes
-            if metrics.get(f"{name}/{system}_{rows}", 0) > 0
-        ]
-        for system in systems
-    }
-    values = [value for line in points.values() for _, value in line]
-    low, high = np.log10(min(values)) - 0.1, np.log10(max(values)) + 0.1
-    first, last = np.log10(min(sizes)), np.log10(max(sizes))
-
-    def place(rows: int, value: float) -> tuple[float, float]:
-        x = left + 60 + 260 * (np.log10(rows) - first) / max(last - first, 1e-9)
-        return round(x, 1), round(220 - 180 * (np.log10(value) - low) / (high - low), 1)
-
-    parts = [f'<text x="{left + 60}" y="20">{title}, by N; both logarithmic</text>']
-    for system, colour in zip(systems, ("#0b62a4", "#b3541e"), strict=False):
-        placed = [place(*point) for point in points[system]]
-        line = " ".join(f"{x},{y}" for x, y in placed)
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}"/>')
-        for (x, y), (_, value) in zip(placed, points[system], strict=True):
-            parts.append(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>')
-            parts.append(
-                f'<text x="{x - 4}" y="{y - 6}" fill="{colour}" text-anchor="end">'
-                f"{value:.3g}</text>"
-            )
-        if placed:
-            x, y = placed[-1]
-            parts.append(
-                f'<text x="{x - 4}" y="{y + 16}" fill="{colour}" text-anchor="end">'
-                f"{system}</text>"
-            )
-    for rows in sizes:
-        x, _ = place(rows, 10**low)
-        parts.append(f'<text x="{x}" y="240" text-anchor="middle">{rows:,}</text>')
-    return "".join(parts)
 
 
 if __name__ == "__main__":
