@@ -4,14 +4,17 @@ Command:  jaxsim train configs/gss.py --data DIR --out RUN
 Data:     DIR/LABEL/*.jpg or another layout of configs/folder.py, of which a train
           part is the index that a test part is found in; with collection=grocery,
           DIR/images.csv and the photos it lists, of which `split` is the index;
-          or a .npz or .parquet file of `jaxsim embed`, all of whose images are it
+          or an index, or a .npz or .parquet file of `jaxsim embed`, all of whose images
+          are it
 Hardware: 2 cores of an AMD EPYC (AVX-512), float32
 Time:     829 s for 200 epochs on 2,485 descriptors that are there, measured every tenth
           epoch, on a machine that was busy with much else
-Expect:   with collection=grocery, test/map .468 as given, .621 untrained, .639 after
-          epoch 70, which is kept, and .613 after the last
+Expect:   with collection=grocery,size_px=224, test/map .468 as given, .621 untrained,
+          .639 after epoch 70, which is kept, and .613 after the last
 Note:     the last epoch is not the best: which one is kept is told by the loss alone,
-          see jaxsim/experiment/slowest_epoch.py; keep=last takes the last
+          see jaxsim/experiment/slowest_epoch.py; keep=last takes the last.
+          graph=verified is GSS_V (with --data INDEX after `jaxsim graph verify INDEX`),
+          and queries=verified besides GSS_V-SV; graph=FILE.npy takes lists of your own
 """
 
 from typing import Literal
@@ -33,6 +36,8 @@ def get_config(
     gamma: float = 0.3,
     k: int = 10,
     kq: int = 10,
+    graph: str = "nearest",
+    queries: str = "nearest",
     percent: float = 98.0,
     rate: float = 1e-4,
     epochs: int = 200,
@@ -59,6 +64,8 @@ def get_config(
         gamma=gamma,
         neighbours=k,
         query_neighbours=kq,
+        graph=graph,
+        queries=queries,
         percent=percent,
         rate=rate,
         epochs=epochs,

@@ -17,10 +17,11 @@ def add_rerank(parser: argparse.ArgumentParser) -> None:
         "by their cosines to the power of 3, spatial:K looks whether the points of the "
         "first K results lie as in the query, learned:K orders the first K results by "
         "the similarity of --similarity, gss:K searches by the descriptors of --graph, "
-        "those of other images made from K neighbours; and over the graph of mutual "
-        "neighbours among the K nearest: dfs:K diffusion, offline:K diffusion that is "
-        "made beforehand, fsr:K its largest eigenvalues, hybrid:K these and the rest, "
-        "kreciprocal:K shared neighbours. Such as dba:20,qe:1,spatial:50 or dfs:20",
+        "those of other images made from K neighbours, gssv:K from the K of 100 whose "
+        "points lie best; and over the graph of mutual neighbours among the K nearest: "
+        "dfs:K diffusion, offline:K diffusion that is made beforehand, fsr:K its "
+        "largest eigenvalues, hybrid:K these and the rest, kreciprocal:K shared "
+        "neighbours. Such as dba:20,qe:1,spatial:50 or dfs:20",
     )
     parser.add_argument(
         "--similarity",
@@ -35,7 +36,7 @@ def add_rerank(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="RUN",
         help="a graph that was trained, the folder of `jaxsim train configs/gss.py "
-        "--out RUN`; without gss:K it is the first stage",
+        "--out RUN`; without gss:K or gssv:K it is the first stage",
     )
 
 

@@ -19,11 +19,18 @@ from jaxsim.experiment.build import build_model
 from jaxsim.experiment.collection import Collection
 from jaxsim.experiment.config_file import load_config
 from jaxsim.experiment.construct import construct
-from jaxsim.experiment.described import is_descriptor_file
+from jaxsim.experiment.described import (
+    images_of_index,
+    is_descriptor_file,
+    is_index,
+)
 from jaxsim.experiment.evaluate import retrieval_config
-from jaxsim.index.manifest import MANIFEST
 from jaxsim.index.storage import IndexStore
-from jaxsim.pipeline.descriptor_file import DescriptorFile, read_descriptors
+from jaxsim.pipeline.descriptor_file import (
+    DescriptorFile,
+    read_descriptors,
+    stored_name,
+)
 from jaxsim.pipeline.embed import Embedder, Embedding
 
 
@@ -69,7 +76,7 @@ def open_sets(
     if is_descriptor_file(path):
         _refuse(data, descriptors, "a file of descriptors")
         found = _of_file(path)
-    elif (path / MANIFEST).is_file():
+    elif is_index(path):
         _refuse(data, descriptors, "an index")
         found = _of_index(path)
     elif data is None:
@@ -107,15 +114,16 @@ def _by_name(file: DescriptorFile, source: str) -> Callable:
     rows = {name: row for row, name in enumerate(file.names)}
 
     def embedding_of(records: Sequence[Record]) -> Embedding:
-        missing = [r.name for r in records if r.name not in rows]
-        if missing:
+        found = [rows.get(stored_name(record.name)) for record in records]
+        known = [row for row in found if row is not None]
+        if len(known) < len(found):
+            missing = records[found.index(None)].name
             raise InputError(
-                f"{len(missing)} of {len(records)} images have no descriptor in "
-                f"'{source}', such as '{missing[0]}'. Make it by 'jaxsim embed' of the "
+                f"{len(found) - len(known)} of {len(found)} images have no descriptor "
+                f"in '{source}', such as '{missing}'. Make it by 'jaxsim embed' of the "
                 "same folder, or choose one set by --only"
             )
-        vectors = file.vectors[[rows[r.name] for r in records]]
-        everyone = np.ones(len(records), bool)
+        vectors, everyone = file.vectors[known], np.ones(len(known), bool)
         return Embedding(vectors=vectors, found=everyone, rejects=())
 
     return embedding_of
@@ -136,24 +144,12 @@ def _of_file(path: Path) -> ComparedSets:
 
 
 def _of_index(path: Path) -> ComparedSets:
-    store = IndexStore.open(path)
-    ids = store.live_ids
-    if not len(ids):
-        raise InputError(f"{path} has no images yet; finish it with 'jaxsim index'")
-    rows = store.rows
-    names = tuple(rows[i].name for i in ids.tolist())
-    labels = tuple(rows[i].label for i in ids.tolist())
-    fingerprint = str(store.manifest.fingerprint)
-    file = DescriptorFile(store.take(ids), names, labels, fingerprint)
-    records = [
-        Record(name=name, content=path / name, label=label)
-        for name, label in zip(names, labels, strict=True)
-    ]
+    records, file = images_of_index(IndexStore.open(path))
     return ComparedSets(
         sets=[RetrievalSet(name="index", database=records)],
         protocol=SameLabel(),
         embedding_of=_by_name(file, str(path)),
-        about={"source": str(path), "fingerprint": fingerprint},
+        about={"source": str(path), "fingerprint": file.fingerprint},
     )
 
 

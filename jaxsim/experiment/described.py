@@ -17,6 +17,8 @@ from jaxsim.experiment.construct import construct
 from jaxsim.experiment.indexing import fit_sample
 from jaxsim.experiment.measure import require_readable
 from jaxsim.experiment.model_spec import ModelSpec
+from jaxsim.index.manifest import MANIFEST
+from jaxsim.index.storage import IndexStore
 from jaxsim.pipeline.descriptor_file import (
     SUFFIXES,
     DescriptorFile,
@@ -26,6 +28,7 @@ from jaxsim.pipeline.descriptor_file import (
 )
 from jaxsim.pipeline.embed import Embedder, Embedding
 from jaxsim.pipeline.model import CONFIG_FILE
+from jaxsim.pipeline.search import stored_images
 
 DESCRIPTOR_FOLDER = "descriptor"
 DESCRIPTORS_FILE = "descriptors.npz"
@@ -204,6 +207,35 @@ def images_of_file(path: Path) -> tuple[list[Record], list[RetrievalSet]]:
     labels = [r.label for r in held if r.label is not None]
     sets = [RetrievalSet(name="held_out", database=held)] if held else []
     return training, sets if len(set(labels)) < len(labels) else []
+
+
+def images_of_index(store: IndexStore) -> tuple[list[Record], DescriptorFile]:
+    """Returns the images of an index that are not deleted, and their descriptors.
+
+    Args:
+      store: the index.
+
+    Raises:
+      InputError: it has none yet.
+    """
+    ids = store.live_ids
+    if not len(ids):
+        raise InputError(
+            f"{store.path} has no images yet; finish it with 'jaxsim index'"
+        )
+    stored = stored_images(store)
+    records = [stored[i] for i in ids.tolist()]
+    return records, DescriptorFile(
+        vectors=store.take(ids),
+        names=tuple(stored_name(record.name) for record in records),
+        labels=tuple(record.label for record in records),
+        fingerprint=str(store.manifest.fingerprint),
+    )
+
+
+def is_index(root: Path) -> bool:
+    """Returns whether --data names an index instead of images."""
+    return (root / MANIFEST).is_file()
 
 
 def without_missing(images: DescribedImages) -> list[Record]:

@@ -9,6 +9,7 @@ from typing import Literal
 import optax
 
 from jaxsim.core.errors import InputError, require_choice
+from jaxsim.data.neighbour_lists import SUFFIXES
 from jaxsim.data.published import PublishedDescriptors
 from jaxsim.data.records import Record
 from jaxsim.experiment.model_spec import ModelSpec
@@ -18,6 +19,8 @@ from jaxsim.training.loop import Every
 from jaxsim.training.optim import Rate
 
 GraphKeep = Literal["slowest", "last"]
+NEAREST = "nearest"
+VERIFIED = "verified"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,12 @@ class GraphExperiment:
       data: from the folder given by --data to the images of the index.
       neighbours: k of the graph, counting an image itself.
       query_neighbours: kq of images that are not in the index.
+      graph: who the neighbours of an image are: the "nearest" by descriptors; those
+        "verified", whose points lie as its own, see `jaxsim graph verify`; or a file,
+        see `jaxsim.data.neighbour_lists`. Weights are cosines in any case.
+      queries: likewise, of images that are not in the index. A file has those of the
+        queries that are measured. Both "nearest" is GSS; graph "verified" GSS_V, and
+        queries as well GSS_V-SV.
       percent: β of the loss is this percentile of the similarities at the beginning.
       optimiser: given the learning rate, such as `fdl.Partial(adam)`.
       learning_rate: a number, or a function of the step.
@@ -60,6 +69,8 @@ class GraphExperiment:
     optimiser: Callable[[Rate], optax.GradientTransformation]
     learning_rate: Rate
     steps: int
+    graph: str = NEAREST
+    queries: str = NEAREST
     percent: float = 98.0
     descriptor: ModelSpec | None = None
     fit_data: Callable[[Path], Sequence[Record]] | None = None
@@ -79,6 +90,16 @@ class GraphExperiment:
                 f"{self.query_neighbours} and steps={self.steps}: at least 2, 1 and 1 "
                 "are needed; the neighbours count an image itself"
             )
+        for name in ("graph", "queries"):
+            source = getattr(self, name)
+            if (
+                source not in (NEAREST, VERIFIED)
+                and Path(source).suffix not in SUFFIXES
+            ):
+                raise InputError(
+                    f"{name}={source}: expected {NEAREST}, {VERIFIED}, or a file of "
+                    f"neighbours ending in {' or '.join(SUFFIXES)}"
+                )
         if not 0 <= self.percent <= 100:
             raise InputError(f"percent={self.percent} is not between 0 and 100")
         if not 0 < self.alpha < math.inf:

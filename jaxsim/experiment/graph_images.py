@@ -10,7 +10,13 @@ from jaxsim.core.progress import Bars
 from jaxsim.data.published import PublishedDescriptors
 from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.experiment.construct import construct
-from jaxsim.experiment.described import DescribedImages, is_descriptor_file
+from jaxsim.experiment.described import (
+    DescribedImages,
+    images_of_index,
+    is_descriptor_file,
+    is_index,
+)
+from jaxsim.index.storage import IndexStore
 from jaxsim.pipeline.descriptor_file import DescriptorFile, read_descriptors
 
 PUBLISHED = "published"
@@ -24,7 +30,7 @@ def graph_images(
 
     Args:
       config: of a `GraphExperiment`.
-      root: folder of the images, or a file of descriptors.
+      root: folder of the images, a file of descriptors, or an index.
       folder: where descriptors are kept.
       bars: shows progress.
 
@@ -34,6 +40,17 @@ def graph_images(
     if config.published is not None:
         return _published(construct(config.published), config, root, folder, bars)
     measure = config.measure and construct(config.measure)
+    if is_index(root):
+        images, given = images_of_index(IndexStore.open(root))
+        return DescribedImages(
+            training=images,
+            sets=_labelled(images) if measure else [],
+            file=None,
+            descriptor=config.descriptor,
+            folder=folder,
+            bars=bars,
+            given=given,
+        )
     if is_descriptor_file(root):
         images, sets = _of_file(root)
         file, sets, fit = root, sets if measure else [], None
@@ -65,9 +82,14 @@ def _of_file(path: Path) -> tuple[list[Record], list[RetrievalSet]]:
         Record(name=name, content=Path(name), label=label)
         for name, label in zip(file.names, file.labels, strict=True)
     ]
+    return records, _labelled(records)
+
+
+def _labelled(records: list[Record]) -> list[RetrievalSet]:
+    """Returns one set whose images query each other; none if no label repeats."""
     labels = [r.label for r in records if r.label is not None]
     repeat = len(set(labels)) < len(labels)
-    return records, [RetrievalSet(name="all", database=records)] * repeat
+    return [RetrievalSet(name="all", database=records)] * repeat
 
 
 def _published(

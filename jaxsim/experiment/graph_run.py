@@ -13,18 +13,19 @@ from jaxsim.checkpoint.manager import Checkpoints
 from jaxsim.core.environment import device_name, versions
 from jaxsim.core.errors import InputError
 from jaxsim.core.progress import Bars
+from jaxsim.core.ranking import MISSING_ID
 from jaxsim.data.records import Record
 from jaxsim.evaluation.result import EvaluationResult
 from jaxsim.experiment.construct import construct
 from jaxsim.experiment.evaluate import judge
-from jaxsim.experiment.graph_experiment import GraphExperiment
+from jaxsim.experiment.graph_experiment import NEAREST, GraphExperiment
 from jaxsim.experiment.graph_images import graph_images
+from jaxsim.experiment.neighbourhoods import Neighbourhoods
 from jaxsim.experiment.run import METRICS_FILE, MODEL_FOLDER, RunResult, restored
 from jaxsim.experiment.serialisation import config_to_json
 from jaxsim.experiment.slowest_epoch import LOSS, descent
 from jaxsim.experiment.training_experiment import Keep
 from jaxsim.ops.graph import Graph, union_graph
-from jaxsim.ops.neighbours import self_neighbours
 from jaxsim.ops.percentile import similarity_percentile
 from jaxsim.parallel.mesh import make_mesh
 from jaxsim.parallel.multihost import is_first_process
@@ -66,7 +67,7 @@ class GraphRun:
 
     Args:
       config: of a `GraphExperiment`.
-      root: folder of the images, or a file of descriptors.
+      root: folder of the images, a file of descriptors, or an index.
       out: folder of the run.
       bars: shows progress.
     """
@@ -122,18 +123,45 @@ class GraphRun:
     @cached_property
     def graph(self) -> Graph:
         """The graph of the index."""
-        return union_graph(self_neighbours(self._vectors, self.experiment.neighbours))
+        return union_graph(self._neighbourhoods.of_index())
+
+    @cached_property
+    def _neighbourhoods(self) -> Neighbourhoods:
+        return Neighbourhoods(
+            experiment=self.experiment,
+            root=self.root,
+            images=self.images,
+            records=self.records,
+            vectors=self._vectors,
+            bars=self.bars,
+        )
+
+    @cached_property
+    def _query_lists(self) -> dict[str, np.ndarray]:
+        """By name, the neighbours of images that ask and are not in the index.
+
+        Empty where descriptors tell them.
+        """
+        known = {record.name for record in self.records}
+        asked = [r for data in self.images.sets for r in (data.queries or ())]
+        queries = list({r.name: r for r in asked if r.name not in known}.values())
+        vectors = self.images.of(queries).vectors
+        lists = self._neighbourhoods.of_queries(queries, vectors)
+        if lists is None:
+            return {}
+        return {query.name: row for query, row in zip(queries, lists, strict=True)}
+
+    def _lists_of(self, records: Sequence[Record]) -> np.ndarray | None:
+        found = self._query_lists
+        if not found:
+            return None
+        none = np.full_like(next(iter(found.values())), MISSING_ID)
+        return np.stack([found.get(record.name, none) for record in records])
 
     @cached_property
     def _untrained(self) -> TrainedGraph:
         """The graph with the first weights, which the seed gives."""
-        empty = TrainedGraph(
-            network=self.experiment.network,
-            variables={},
-            vectors=self._vectors,
-            graph=self.graph,
-            query_neighbours=self.experiment.query_neighbours,
-        )
+        empty = self._with({})
         variables = jax.jit(self.experiment.network.init)(
             jax.random.key(self.experiment.seed),
             empty.adjacency,
@@ -148,6 +176,7 @@ class GraphRun:
             vectors=self._vectors,
             graph=self.graph,
             query_neighbours=self.experiment.query_neighbours,
+            verified_queries=self.experiment.queries != NEAREST,
         )
 
     @cached_property
@@ -252,8 +281,11 @@ class GraphRun:
             given = self.images.of(records)
             if model is None:
                 return given
-            vectors = np.zeros_like(given.vectors)
-            vectors[given.found] = model.trained.describe(given.vectors[given.found])
+            vectors, found = np.zeros_like(given.vectors), given.found
+            lists = self._lists_of(records)
+            vectors[found] = model.trained.describe(
+                given.vectors[found], None if lists is None else lists[found]
+            )
             return Embedding(vectors=vectors, found=given.found, rejects=())
 
         sets = tuple(

@@ -35,7 +35,10 @@ def open_graph(folder: Path) -> GraphModel:
     about = read_about(place)
     config = config_from_json(about["network"], source=str(place / GRAPH_FILE))
     trained = load_trained(
-        place, construct(config), query_neighbours=about["query_neighbours"]
+        place,
+        construct(config),
+        query_neighbours=about["query_neighbours"],
+        verified_queries=about["verified_queries"],
     )
     return GraphModel(
         trained=trained, described_by=about["described_by"], config=about["network"]

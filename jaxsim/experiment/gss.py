@@ -8,6 +8,7 @@ import fiddle as fdl
 from jaxsim.data.ground_truth import read_ground_truth
 from jaxsim.data.published import PublishedDescriptors
 from jaxsim.data.records import Record, RetrievalSet
+from jaxsim.evaluation.protocols.base import Protocol
 from jaxsim.evaluation.protocols.instre import Instre
 from jaxsim.evaluation.protocols.revisited import Revisited
 from jaxsim.evaluation.protocols.same_label import SameLabel
@@ -33,11 +34,14 @@ def index_config(
     gamma: float,
     neighbours: int,
     query_neighbours: int,
+    graph: str,
+    queries: str,
     percent: float,
     rate: float,
     epochs: int,
     keep: GraphKeep,
     seed: int,
+    protocol: type[Protocol] = SameLabel,
 ) -> fdl.Config[GraphExperiment]:
     """Returns the experiment on R-MAC with whitened regions.
 
@@ -52,11 +56,14 @@ def index_config(
       gamma: see there.
       neighbours: see `GraphExperiment`, as all that follow.
       query_neighbours: see there.
+      graph: see there.
+      queries: see there.
       percent: see there.
       rate: the learning rate.
       epochs: in all.
       keep: see there.
       seed: see there.
+      protocol: of the sets.
     """
     config = _config(
         dim=dim,
@@ -64,6 +71,8 @@ def index_config(
         gamma=gamma,
         neighbours=neighbours,
         query_neighbours=query_neighbours,
+        graph=graph,
+        queries=queries,
         percent=percent,
         rate=rate,
         epochs=epochs,
@@ -76,7 +85,7 @@ def index_config(
     )
     config.descriptors = descriptors
     config.measure = fdl.Config(
-        RetrievalMeasure, data=measured, protocol=fdl.Config(SameLabel)
+        RetrievalMeasure, data=measured, protocol=fdl.Config(protocol)
     )
     return config
 
@@ -90,6 +99,8 @@ def published_config(
     dim: int,
     neighbours: int,
     query_neighbours: int,
+    graph: str,
+    query_graph: str,
     epochs: int,
     keep: GraphKeep,
     seed: int,
@@ -104,6 +115,8 @@ def published_config(
       dim: of the descriptors.
       neighbours: see `GraphExperiment`, as all that follow.
       query_neighbours: see there.
+      graph: see there.
+      query_graph: see `queries` there.
       epochs: in all.
       keep: see there.
       seed: see there.
@@ -114,6 +127,8 @@ def published_config(
         gamma=0.3,
         neighbours=neighbours,
         query_neighbours=query_neighbours,
+        graph=graph,
+        queries=query_graph,
         percent=98.0,
         rate=1e-4,
         epochs=epochs,
@@ -150,6 +165,8 @@ def _config(
     gamma: float,
     neighbours: int,
     query_neighbours: int,
+    graph: str,
+    queries: str,
     percent: float,
     rate: float,
     epochs: int,
@@ -161,6 +178,8 @@ def _config(
         network=fdl.Config(GraphNetwork, dim=dim, layers=layers, gamma=gamma),
         neighbours=neighbours,
         query_neighbours=query_neighbours,
+        graph=graph,
+        queries=queries,
         percent=percent,
         optimiser=fdl.Partial(adam),
         learning_rate=rate,

@@ -17,7 +17,12 @@ from jaxsim.data.records import RetrievalSet
 from jaxsim.evaluation.protocols.base import queries_of
 from jaxsim.evaluation.runner import evaluate_set
 from jaxsim.experiment.compared_sets import ComparedSets
-from jaxsim.experiment.reranking import GRAPH, build_stages, parse_stages
+from jaxsim.experiment.reranking import (
+    GRAPH,
+    build_stages,
+    graph_stage,
+    parse_stages,
+)
 from jaxsim.pipeline.embedding_map import EmbeddingMap
 from jaxsim.pipeline.method_map import method_map
 from jaxsim.pipeline.rank import complete_rankings, ranked_in_stages
@@ -206,7 +211,7 @@ def compare(
     scores = scores or {}
     methods = dict(methods)
     if graph is not None:
-        methods[GRAPH] = f"{GRAPH}:{graph.query_neighbours}"
+        methods[GRAPH] = str(graph_stage(graph))
     if twice := sorted(set(scores) & set(methods)):
         raise InputError(
             f"--scores {twice[0]}=…: there is a method of this name; choose another"

@@ -13,6 +13,7 @@ from jaxsim.classical.local_features import LocalFeatures
 from jaxsim.core.errors import InputError
 from jaxsim.data.images import RejectedImage
 from jaxsim.data.records import Record
+from jaxsim.experiment.verification import CANDIDATES
 from jaxsim.pipeline.local_features import RecordFeatures
 from jaxsim.rerank.affinity import Affinity
 from jaxsim.rerank.base import Reranker
@@ -25,12 +26,12 @@ from jaxsim.rerank.learned import LearnedReranking
 from jaxsim.rerank.offline_diffusion import OfflineDiffusion
 from jaxsim.rerank.query_expansion import QueryExpansion
 from jaxsim.rerank.similarity import Similarity
-from jaxsim.rerank.spatial import SpatialVerification
+from jaxsim.rerank.spatial import INLIERS_FIRST, SpatialVerification
 from jaxsim.rerank.spectral import SpectralRanking
 
 ALPHA = 3.0
 LEARNED = "learned"
-GRAPH = "gss"
+GRAPH, VERIFIED_GRAPH = "gss", "gssv"
 GRAPH_STAGES: dict[str, tuple[int, Callable[[int], Reranker]]] = {
     "dfs": (50, lambda k: Diffusion(affinity=Affinity(k=k))),
     "offline": (50, lambda k: OfflineDiffusion(affinity=Affinity(k=k))),
@@ -43,7 +44,16 @@ GRAPH_STAGES: dict[str, tuple[int, Callable[[int], Reranker]]] = {
 }
 """Stages over graphs of neighbours, with the published number of these."""
 
-KINDS = ("dba", "qe", "alphaqe", "spatial", LEARNED, GRAPH, *GRAPH_STAGES)
+KINDS = (
+    "dba",
+    "qe",
+    "alphaqe",
+    "spatial",
+    LEARNED,
+    GRAPH,
+    VERIFIED_GRAPH,
+    *GRAPH_STAGES,
+)
 MOST_RESCORED = 1000
 """Results that a similarity scores if no number is asked for."""
 _log = logging.getLogger(__name__)
@@ -98,11 +108,18 @@ def asked_stages(
     ['qe:10', 'learned:1000']
     """
     names = parse_stages(text) if text else []
-    if graph is not None and not any(name.kind == GRAPH for name in names):
-        names.insert(0, StageName(GRAPH, graph.query_neighbours))
+    kinds = {name.kind for name in names}
+    if graph is not None and not kinds & {GRAPH, VERIFIED_GRAPH}:
+        names.insert(0, graph_stage(graph))
     if similarity and not any(name.kind == LEARNED for name in names):
         names.append(StageName(LEARNED, MOST_RESCORED))
     return names
+
+
+def graph_stage(graph: TrainedGraph) -> StageName:
+    """Returns the stage that searches by a graph as it was trained to be."""
+    kind = VERIFIED_GRAPH if graph.verified_queries else GRAPH
+    return StageName(kind, graph.query_neighbours)
 
 
 def _parse(text: str) -> StageName:
@@ -165,14 +182,22 @@ def build_stages(
                         "trained similarity"
                     )
                 return LearnedReranking(similarity=similarity, top=name.number)
-            case "gss":
+            case "gss" | "gssv":
                 if graph is None:
                     raise InputError(
                         f"--rerank {name} needs --graph RUN, the folder of a trained "
                         "graph"
                     )
                 return GraphReranking(
-                    trained=replace(graph, query_neighbours=name.number)
+                    trained=replace(graph, query_neighbours=name.number),
+                    verification=SpatialVerification(
+                        query_features=query_features,
+                        database_features=database_features,
+                        top=CANDIDATES,
+                        per_inlier=INLIERS_FIRST,
+                    )
+                    if name.kind == VERIFIED_GRAPH
+                    else None,
                 )
             case kind if kind in GRAPH_STAGES:
                 return GRAPH_STAGES[kind][1](name.number)

@@ -67,6 +67,7 @@ class GraphModel:
             "network": json.loads(self.config),
             "described_by": self.described_by,
             "query_neighbours": self.trained.query_neighbours,
+            "verified_queries": self.trained.verified_queries,
         }
         with atomic_write(folder / GRAPH_FILE) as file:
             file.write(json.dumps(about, indent=2).encode())
@@ -85,13 +86,19 @@ def read_about(folder: Path) -> dict:
             "network": json.dumps(about["network"]),
             "described_by": str(about["described_by"]),
             "query_neighbours": int(about["query_neighbours"]),
+            # Older versions did not have it.
+            "verified_queries": bool(about.get("verified_queries", False)),
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
 
 
 def load_trained(
-    folder: Path, network: GraphNetwork, *, query_neighbours: int
+    folder: Path,
+    network: GraphNetwork,
+    *,
+    query_neighbours: int,
+    verified_queries: bool,
 ) -> TrainedGraph:
     """Reads what `GraphModel.save` wrote.
 
@@ -99,6 +106,7 @@ def load_trained(
       folder: of the model.
       network: as its config describes it.
       query_neighbours: kq.
+      verified_queries: see `TrainedGraph`.
 
     Raises:
       IndexFormatError: a file is missing or damaged.
@@ -119,6 +127,7 @@ def load_trained(
             vectors=vectors,
             graph=graph,
             query_neighbours=query_neighbours,
+            verified_queries=verified_queries,
         )
     except IndexFormatError:
         raise

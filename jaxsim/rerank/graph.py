@@ -6,15 +6,20 @@ from functools import cached_property, partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32
+from jaxtyping import Array, Bool, Float32, Int32
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.nn.graph import GraphNetwork, QueryEdges
 from jaxsim.ops.graph import Graph, normalised
-from jaxsim.ops.neighbours import Neighbours, nearest_neighbours
+from jaxsim.ops.neighbours import (
+    Neighbours,
+    listed_neighbours,
+    nearest_neighbours,
+)
 from jaxsim.ops.sparse import SparseMatrix, sparse_matrix
 from jaxsim.rerank.base import Asked, Gallery
+from jaxsim.rerank.spatial import SpatialVerification
 
 SAME = 1 - 1e-5
 """From this inner product on, two unit vectors describe one image."""
@@ -31,6 +36,8 @@ class TrainedGraph:
       vectors: float32 [N, D], the descriptors of the index, unit length.
       graph: of its rows, without self-loops, not normalised.
       query_neighbours: kq, how many rows of the index a query looks at.
+      verified_queries: whether these should be found by spatial verification. It is
+        for whoever gives the lists to `describe`.
 
     Raises:
       InputError: the parts do not fit each other.
@@ -41,6 +48,7 @@ class TrainedGraph:
     vectors: Float32[np.ndarray, "N D"]
     graph: Graph
     query_neighbours: int
+    verified_queries: bool = False
 
     def __post_init__(self):
         rows, dim = self.vectors.shape
@@ -96,28 +104,45 @@ class TrainedGraph:
         )
 
     def describe(
-        self, queries: Float32[np.ndarray, "Q D"]
+        self,
+        queries: Float32[np.ndarray, "Q D"],
+        lists: Int32[np.ndarray, "Q _K"] | None = None,
     ) -> Float32[np.ndarray, "Q D"]:
         """Returns new descriptors, of images in the index and of any others.
 
         Those in the index have theirs. Others get what the network makes of them and of
-        their nearest rows; the index stays as it is, so that an image may come at any
+        their neighbours; the index stays as it is, so that an image may come at any
         time.
 
         Args:
           queries: float32 [Q, D], unit length.
+          lists: int32 [Q, K], rows of the index, -1 for none: the neighbours of each,
+            the best first, of which kq count; None takes those of the most similar
+            descriptors.
         """
         k = self.query_neighbours
-        found = nearest_neighbours(queries, self.vectors, k)
-        inside = (found.scores[:, 0] >= SAME) & (found.ids[:, 0] != MISSING_ID)
+        nearest = nearest_neighbours(
+            queries, self.vectors, 1 if lists is not None else k
+        )
+        inside, found = _inside(nearest), nearest
+        if lists is not None:
+            found = listed_neighbours(lists[:, :k], queries, self.vectors)
         described = np.empty_like(queries)
-        described[inside] = self.described[found.ids[inside, 0]]
+        described[inside] = self.described[nearest.ids[inside, 0]]
         others = np.flatnonzero(~inside)
         for start in range(0, len(others), BLOCK_ROWS):
             rows = others[start : start + BLOCK_ROWS]
             edges = self.edges(Neighbours(found.ids[rows], found.scores[rows]))
             described[rows] = self._of_queries(queries[rows], edges)
         return described
+
+    def holds(self, vectors: Float32[np.ndarray, "Q D"]) -> Bool[np.ndarray, " Q"]:
+        """Returns which images the index has, by their descriptors.
+
+        Args:
+          vectors: float32 [Q, D], unit length.
+        """
+        return _inside(nearest_neighbours(vectors, self.vectors, 1))
 
     def _of_queries(self, queries: np.ndarray, edges: QueryEdges) -> np.ndarray:
         count = len(queries)
@@ -140,24 +165,43 @@ class TrainedGraph:
         return jax.jit(partial(self.network.apply, method="queries"))
 
 
+def _inside(nearest: Neighbours) -> Bool[np.ndarray, " Q"]:
+    return (nearest.scores[:, 0] >= SAME) & (nearest.ids[:, 0] != MISSING_ID)
+
+
+@dataclass(frozen=True)
+class GraphGallery(Gallery):
+    """A gallery with new descriptors.
+
+    Attributes:
+      nodes: int32 [N], the node of the graph that each image is; -1 for those that are
+        none. Empty where nobody asks.
+    """
+
+    nodes: Int32[np.ndarray, " M"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class GraphReranking:
     """Searches by the descriptors of a trained graph.
 
     Attributes:
       trained: makes them, of images and queries.
+      verification: gives the first results an order, in which they are a query's
+        neighbours; None takes those of the most similar descriptors.
 
     Source: Liu et al. 2019, "Guided similarity separation for image retrieval".
     """
 
     trained: TrainedGraph
+    verification: SpatialVerification | None = None
 
     @property
     def reach(self) -> int:
-        """How many results it looks at: it asks again, whatever was found."""
-        return 1
+        """How many results it looks at; without verification it only asks again."""
+        return 1 if self.verification is None else self.verification.reach
 
-    def prepare(self, gallery: Gallery) -> Gallery:
+    def prepare(self, gallery: Gallery) -> GraphGallery:
         """Returns the gallery with its new descriptors.
 
         Raises:
@@ -173,7 +217,10 @@ class GraphReranking:
         vectors = np.zeros_like(gallery.vectors)
         if gallery.live.any():
             vectors[gallery.live] = self.trained.describe(gallery.vectors[gallery.live])
-        return Gallery(vectors, gallery.live)
+        nodes = np.zeros(0, np.int32)
+        if self.verification is not None:
+            nodes = self._nodes(gallery)
+        return GraphGallery(vectors, gallery.live, nodes)
 
     def __call__(
         self, asked: Asked, ranking: Ranking, gallery: Gallery
@@ -182,9 +229,52 @@ class GraphReranking:
 
         Args:
           asked: Q queries.
-          ranking: only its length counts.
+          ranking: whose first results are verified; else only its length counts.
           gallery: as `prepare` returned it.
         """
-        described = self.trained.describe(asked.vectors)
+        assert isinstance(gallery, GraphGallery)
+        lists = None
+        if self.verification is not None:
+            lists = self._verified(asked, ranking, gallery)
+        described = self.trained.describe(asked.vectors, lists)
         again = gallery.search(described, ranking.ids.shape[1])
         return Asked(described, asked.rows), again
+
+    def _nodes(self, gallery: Gallery) -> Int32[np.ndarray, " N"]:
+        """Finds the images of a gallery in the graph, by their descriptors."""
+        mine, nodes = self.trained.vectors, np.full(len(gallery.vectors), -1, np.int32)
+        rows = np.flatnonzero(gallery.live)
+        if mine.shape == gallery.vectors.shape:
+            # Of images with equal descriptors each is its own node.
+            scores = np.einsum("nd,nd->n", mine, gallery.vectors)
+            same = gallery.live & (scores >= SAME)
+            nodes[same] = np.flatnonzero(same)
+            rows = np.flatnonzero(gallery.live & ~same)
+        if len(rows):
+            found = nearest_neighbours(gallery.vectors[rows], mine, 1)
+            inside = _inside(found)
+            nodes[rows[inside]] = found.ids[inside, 0]
+        return nodes
+
+    def _verified(
+        self, asked: Asked, ranking: Ranking, gallery: GraphGallery
+    ) -> Int32[np.ndarray, "Q K"]:
+        """Returns the nodes among the verified results of each query, in their order.
+
+        Images of the index have their descriptors already, and are not looked at.
+        """
+        assert self.verification is not None
+        lists = np.full((len(asked.rows), self.verification.top), -1, np.int32)
+        others = np.flatnonzero(~self.trained.holds(asked.vectors))
+        if not len(others):
+            return lists
+        _, verified = self.verification(
+            Asked(asked.vectors[others], asked.rows[others]),
+            Ranking(ranking.ids[others], ranking.scores[others]),
+            gallery,
+        )
+        ids = verified.ids[:, : self.verification.top]
+        nodes = np.where(ids == MISSING_ID, MISSING_ID, gallery.nodes[ids])
+        order = np.argsort(nodes == MISSING_ID, axis=1, kind="stable")
+        lists[others, : ids.shape[1]] = np.take_along_axis(nodes, order, axis=1)
+        return lists

@@ -50,6 +50,8 @@ def smvs(root: Path) -> None:
         for name in ("a", "b", "c"):
             for role in ("query", "reference"):
                 save(root / part / role / f"{name}.jpg", thing=f"{part} {name}")
+    for name in ("p", "q"):
+        save(root / "others" / f"{name}.jpg", thing=name)
 
 
 def holidays(root: Path) -> None:
@@ -108,6 +110,10 @@ OPTIONS = {
     "deepsim": ("", "collection=grocery,max_class=41"),
     "gss": ("", "collection=grocery"),
     "gss_instre": ("truth={root}/plain.json,index=X.npy,queries=Q.npy",),
+    "gss_smvs": (
+        "distractors={root}/others",
+        "distractors={root}/others,graph=verified,queries=verified",
+    ),
     "gss_roxford": ("truth={root}/graded.json,index=X.npy,queries=Q.npy",),
     "gss_rparis": ("truth={root}/graded.json,index=X.npy,queries=Q.npy",),
     "instre": ("truth={root}/truth.json",),

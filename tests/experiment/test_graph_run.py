@@ -17,6 +17,7 @@ from jaxsim.experiment.graph_run import GraphRun
 from jaxsim.experiment.graphs import open_graph
 from jaxsim.experiment.reranking import asked_stages, build_stages
 from jaxsim.experiment.train import train
+from jaxsim.ops.neighbours import self_neighbours
 from jaxsim.ops.percentile import similarity_percentile
 from jaxsim.pipeline.descriptor_file import read_descriptors, write_descriptors
 from jaxsim.pipeline.embed import Embedding
@@ -159,6 +160,41 @@ def test_the_stage_of_the_command_line_searches_by_the_graph(run):
         build_stages(names, queries=[], database=[], features_folder=out)
 
 
+def test_lists_of_a_file_make_the_graph(run, tmp_path):
+    data, _, result = run
+    vectors = read_descriptors(data).vectors
+    # As published, each image first; k counts it.
+    np.save(tmp_path / "lists.npy", self_neighbours(vectors, 7).ids)
+    same = train(small(graph=str(tmp_path / "lists.npy")), data, tmp_path / "same")
+    assert same.after.metrics == pytest.approx(result.after.metrics, abs=1e-3)
+    found, expected = same.model.trained.graph, result.model.trained.graph
+    np.testing.assert_array_equal(found.rows, expected.rows)
+    np.testing.assert_array_equal(found.columns, expected.columns)
+    np.testing.assert_allclose(found.weights, expected.weights, atol=1e-6)
+    lists = tmp_path / "lists.csv"
+    lists.write_text("1,39\n" + "\n" * 39)
+    other = GraphRun(small(graph=str(lists)), data, tmp_path / "other", no_bars).graph
+    assert (
+        list(zip(other.rows, other.columns, strict=True))
+        == [
+            (0, 1),
+            (0, 39),
+            (1, 0),
+            (39, 0),
+        ]
+        or (vectors[0] @ vectors[[1, 39]].T).min() <= 0
+    )
+    lists.write_text("1\n")
+    with pytest.raises(InputError, match="of 1 images, and there are 40"):
+        train(small(graph=str(lists)), data, tmp_path / "other")
+
+
+def test_verification_needs_photos(run, tmp_path):
+    data, _, _ = run
+    with pytest.raises(InputError, match="verification needs the photos"):
+        train(small(graph="verified"), data, tmp_path / "run")
+
+
 def test_bad_input(run, tmp_path):
     data, _, _ = run
     config = small()
@@ -172,6 +208,8 @@ def test_bad_input(run, tmp_path):
         ("percent", 101.0),
         ("alpha", 0.0),
         ("learning_rate", 0.0),
+        ("graph", "verify"),
+        ("queries", "lists.txt"),
     ):
         with pytest.raises(InputError, match=field):
             train(small(**{field: value}), data, tmp_path / "b")

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from jaxsim.core.errors import InputError
-from jaxsim.nn.graph import GraphNetwork
+from jaxsim.nn.graph import GraphNetwork, QueryEdges
 from jaxsim.ops.graph import union_graph
 from jaxsim.ops.neighbours import nearest_neighbours, self_neighbours
 from jaxsim.rerank.base import Asked, Gallery
 from jaxsim.rerank.graph import GraphReranking, TrainedGraph
+from jaxsim.rerank.spatial import INLIERS_FIRST, SpatialVerification
+from tests.rerank.features import random_features, seen_from_elsewhere
 
 X = np.array([[1, 0], [0.9, 0.19**0.5], [0, 1], [-0.1, 0.99**0.5]], dtype=np.float32)
 QUERY = np.array([[0.95, 0.0975**0.5]], np.float32)
@@ -103,6 +105,72 @@ def test_the_stage_ranks_by_new_descriptors():
     order = np.argsort(-scores, axis=1, kind="stable")
     np.testing.assert_array_equal(ranking.ids[:, :42], order[:, :42])
     assert (ranking.ids[:, 42] == -1).all()
+
+
+def test_queries_may_have_neighbours_of_their_own():
+    vectors, others = unit(30), unit(4, seed=1)
+    graph = trained(vectors, k=4, kq=2, noise=0.2)
+    nearest = nearest_neighbours(others, vectors, 2).ids
+    expected = graph.describe(others)
+    np.testing.assert_allclose(graph.describe(others, nearest), expected, atol=1e-6)
+    # Of longer lists the first kq count, and -1 is nobody.
+    lists = np.array([[7, 3, 9], [5, -1, -1], [-1, -1, -1], [3, 7, 1]], np.int32)
+    found = graph.describe(others, lists)
+    for row, ids in enumerate([[7, 3], [5], [], [3, 7]]):
+        weights = np.maximum(vectors[ids] @ others[row], 0).astype(np.float64)
+        degrees = 1 + graph.graph.degrees()
+        own = 1 + weights.sum()
+        edges = QueryEdges(
+            ids=jnp.asarray([[*ids, 0, 0][:2]], jnp.int32),
+            weights=jnp.asarray(
+                [[*(weights / np.sqrt(own * degrees[ids])), 0, 0][:2]], jnp.float32
+            ),
+            own=jnp.asarray([1 / own], jnp.float32),
+        )
+        alone = graph._of_queries(others[row : row + 1], edges)[0]
+        np.testing.assert_allclose(found[row], alone, atol=1e-6)
+    # Images of the index keep theirs, whatever is listed.
+    listed = graph.describe(vectors[:2], lists[:2])
+    np.testing.assert_array_equal(listed, graph.described[:2])
+
+
+def test_verified_results_are_the_neighbours_of_a_query():
+    rng = np.random.default_rng(0)
+    images = [random_features(rng) for _ in range(12)]
+    vectors, query = unit(12), unit(1, seed=2)
+    graph = trained(vectors, k=3, kq=1, noise=0.2)
+    far = int(np.argmin(vectors @ query[0]))
+    asking = seen_from_elsewhere(rng, images[far], 40)
+    # The gallery has an image that is no node, in front.
+    gallery = Gallery(np.concatenate([unit(1, seed=3), vectors]), np.ones(13, bool))
+    looked_at = []
+
+    def database_features(row):
+        looked_at.append(row)
+        return random_features(rng) if row == 0 else images[row - 1]
+
+    stage = GraphReranking(
+        trained=graph,
+        verification=SpatialVerification(
+            query_features=lambda row: asking,
+            database_features=database_features,
+            top=13,
+            per_inlier=INLIERS_FIRST,
+            samples=2048,
+        ),
+    )
+    prepared = stage.prepare(gallery)
+    assert stage.reach == 13
+    asked = Asked(query, np.array([0]))
+    after, _ = stage(asked, gallery.search(query, 13), prepared)
+    expected = graph.describe(query, np.array([[far]], np.int32))
+    np.testing.assert_allclose(after.vectors, expected, atol=1e-6)
+    assert len(looked_at) == 13
+    # An image of the index has its descriptor, and its points are not looked at.
+    inside = Asked(vectors[4:5], np.array([0]))
+    after, _ = stage(inside, gallery.search(inside.vectors, 13), prepared)
+    np.testing.assert_array_equal(after.vectors, graph.described[4:5])
+    assert len(looked_at) == 13
 
 
 def test_bad_input():

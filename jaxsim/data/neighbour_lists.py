@@ -1,0 +1,112 @@
+"""Lists of neighbours that other programs made, in .npy and CSV files.
+
+Row i lists images most like image i, the best first, by their numbers in the order of
+the collection, from 0. An image's own number may stand first, as in published files,
+and is passed over. -1 stands for none; rows of a CSV file may also just end.
+
+Source: of the layout: the release of Liu et al. 2019.
+"""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int32
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.ranking import MISSING_ID
+
+SUFFIXES = (".npy", ".csv")
+
+
+def read_neighbour_lists(
+    path: Path, *, rows: int, images: int | None = None
+) -> Int32[np.ndarray, "M K"]:
+    """Reads and checks lists; of each, the image itself is left out.
+
+    Args:
+      path: .npy of integers [M, K], or .csv without a header, a line for each list.
+      rows: M, how many lists there are.
+      images: N, how many images they are of; None if these are whose lists they are.
+
+    Returns:
+      int32 [M, K], images, the best first; -1 after the last.
+
+    Raises:
+      InputError: the file is missing or damaged, or has another number of lists; an id
+        is of no image, comes twice in a list, or is the image's own and not first; no
+        list has anything in it.
+    """
+    if path.suffix not in SUFFIXES:
+        raise InputError(
+            f"'{path}' is no file of neighbours that can be read; expected one ending "
+            f"in {' or '.join(SUFFIXES)}"
+        )
+    try:
+        lists = _read_csv(path) if path.suffix == ".csv" else _read_npy(path)
+    except FileNotFoundError:
+        raise InputError(f"the neighbours '{path}' do not exist") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(
+            f"the neighbours '{path}' cannot be read ({error}). Expected whole "
+            "numbers, a row for each image"
+        ) from error
+    if len(lists) != rows:
+        raise InputError(
+            f"'{path}' has neighbours of {len(lists)} images, and there are {rows}. "
+            "Give a row for each image, in the order of the collection"
+        )
+    _check_ids(lists, rows if images is None else images, path)
+    if images is None:
+        lists = _without_own(lists, path)
+    if not (lists != MISSING_ID).any():
+        raise InputError(f"'{path}' names no neighbours, so that there is no graph")
+    order = np.argsort(lists == MISSING_ID, axis=1, kind="stable")
+    return np.take_along_axis(lists, order, axis=1).astype(np.int32)
+
+
+def _check_ids(lists: np.ndarray, images: int, path: Path) -> None:
+    outside = (lists < MISSING_ID) | (lists >= images)
+    if outside.any():
+        row, place = np.argwhere(outside)[0].tolist()
+        raise InputError(
+            f"row {row} of '{path}' names the image {lists[row, place]}; there are "
+            f"{images}, 0 to {images - 1}, and -1 for none"
+        )
+    ordered = np.sort(lists, axis=1)
+    again = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != MISSING_ID)
+    if again.any():
+        row, place = np.argwhere(again)[0].tolist()
+        raise InputError(
+            f"row {row} of '{path}' names the image {ordered[row, place]} twice"
+        )
+
+
+def _without_own(lists: np.ndarray, path: Path) -> np.ndarray:
+    own = lists == np.arange(len(lists))[:, None]
+    if own[:, 1:].any():
+        row = int(np.argwhere(own[:, 1:])[0, 0])
+        raise InputError(
+            f"row {row} of '{path}' names the image itself, {row}, among others; its "
+            "own number may stand first only. Are the ids those of this collection?"
+        )
+    return np.where(own, MISSING_ID, lists)
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    lists = np.load(path, allow_pickle=False)
+    if lists.ndim != 2 or lists.dtype.kind not in "iu":
+        raise ValueError(f"it holds {lists.dtype} of shape {lists.shape}")
+    return lists.astype(np.int64)
+
+
+def _read_csv(path: Path) -> np.ndarray:
+    with open(path, newline="") as file:
+        lines = [
+            [int(word) for word in line if word.strip()] for line in csv.reader(file)
+        ]
+    width = max(map(len, lines), default=0)
+    lists = np.full((len(lines), max(width, 1)), MISSING_ID, np.int64)
+    for row, line in enumerate(lines):
+        lists[row, : len(line)] = line
+    return lists
