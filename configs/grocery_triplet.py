@@ -6,7 +6,7 @@ Note:     trained on the classes below 41 of all splits; images of the others qu
           other. The setting of PyTorch Metric Learning in
           benchmarks/bench_metric_learning.py, but for a rate that falls to 0
 Hardware: 2 cores of an AMD EPYC (AVX-512), float32
-Time:     325 s of training, by benchmarks/bench_metric_learning.py
+Time:     252 s of training, by benchmarks/bench_metric_learning.py
 Expect:   by the same, unseen/map@r .313 before, .561 after; unseen/recall@1 .958, .964
 """
 

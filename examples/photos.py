@@ -30,7 +30,11 @@ def read_about(folder: Path) -> dict:
 
 def list_photos(folder: Path) -> list[Path]:
     """Returns the photos of a folder and its subfolders, by name."""
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
     if not files:
         raise SystemExit(f"there are no photos in {folder}")
     return files
@@ -38,20 +42,20 @@ def list_photos(folder: Path) -> list[Path]:
 
 def open_photo(path: Path, about: dict) -> Image.Image:
     """Returns a photo upright, in RGB, transparency on white."""
-    image = Image.open(path)
-    largest = max(entry["size_px"] for entry in about["photos"])
-    longest = about["photos"][0]["resize"] == "longest"
-    side = max(image.size) if longest else min(image.size)
-    factor = side // (2 * largest)
-    if factor >= 2:
-        # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that is enough.
-        image.draft(None, (image.width // factor, image.height // factor))
-    image = ImageOps.exif_transpose(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB")
+    with Image.open(path) as image:
+        largest = max(entry["size_px"] for entry in about["photos"])
+        longest = about["photos"][0]["resize"] == "longest"
+        side = max(image.size) if longest else min(image.size)
+        factor = side // (2 * largest)
+        if factor >= 2:
+            # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where that is enough.
+            image.draft(None, (image.width // factor, image.height // factor))
+        image = ImageOps.exif_transpose(image)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image)
+        return image.convert("RGB")
 
 
 def resized(image: Image.Image, entry: dict) -> np.ndarray:
@@ -75,20 +79,35 @@ def resized(image: Image.Image, entry: dict) -> np.ndarray:
     return pixels
 
 
-def as_inputs(paths: list[Path], about: dict) -> dict[str, np.ndarray]:
+def open_photos(paths: list[Path], about: dict) -> dict[Path, Image.Image]:
+    """Returns those photos that can be read, and says which cannot."""
+    images = {}
+    for path in paths:
+        try:
+            images[path] = open_photo(path, about)
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            Image.DecompressionBombError,
+        ) as error:
+            print(f"{path} is left out: {error}", file=sys.stderr)
+    return images
+
+
+def as_inputs(images: dict[Path, Image.Image], about: dict) -> dict[str, np.ndarray]:
     """Returns the model's inputs, one row a photo, in the order of the program."""
-    images = [open_photo(path, about) for path in paths]
     arrays = {
-        entry["name"]: np.zeros((len(paths), *entry["shape"][1:]), entry["dtype"])
+        entry["name"]: np.zeros((len(images), *entry["shape"][1:]), entry["dtype"])
         for entry in about["inputs"]
     }
     for entry in about["photos"]:
-        for row, image in enumerate(images):
+        for row, (path, image) in enumerate(images.items()):
             pixels = resized(image, entry)
             height, width = pixels.shape[:2]
             if height > entry["slot"][0] or width > entry["slot"][1]:
                 raise SystemExit(
-                    f"{paths[row]} is {width}x{height} px when resized, and the model "
+                    f"{path} is {width}x{height} px when resized, and the model "
                     f"was exported for {entry['slot'][1]}x{entry['slot'][0]}"
                 )
             # In the top left corner of its slot; the rest has no influence.
@@ -98,14 +117,22 @@ def as_inputs(paths: list[Path], about: dict) -> dict[str, np.ndarray]:
     return arrays
 
 
-def embed(run, paths: list[Path], about: dict, *, batch: int = 8) -> np.ndarray:
-    """Returns descriptors float32 [N, D]; `run` maps inputs by name to an output."""
-    parts = []
+def embed(run, paths: list[Path], about: dict, *, batch: int = 8):
+    """Returns the photos that can be read, and their descriptors float32 [N, D].
+
+    `run` maps inputs by name to an output.
+    """
+    kept, parts = [], []
     for start in range(0, len(paths), batch):
-        arrays = as_inputs(paths[start : start + batch], about)
-        parts.append(np.asarray(run(arrays)))
-        print(f"{start + len(parts[-1])} of {len(paths)} photos", file=sys.stderr)
-    return np.concatenate(parts)
+        images = open_photos(paths[start : start + batch], about)
+        if images:
+            kept += images
+            parts.append(np.asarray(run(as_inputs(images, about))))
+        done = min(start + batch, len(paths))
+        print(f"{done} of {len(paths)} photos", file=sys.stderr)
+    if not kept:
+        raise SystemExit("none of the photos can be read")
+    return kept, np.concatenate(parts)
 
 
 def search(queries: np.ndarray, database: np.ndarray, about: dict, k: int):
@@ -131,12 +158,12 @@ def serve(open_model, words: list[str], doc: str) -> None:
     folder, photos = Path(words[0]), list_photos(Path(words[1]))
     about = read_about(folder)
     run = open_model(folder / about["file"])
-    database = embed(run, photos, about)
+    photos, database = embed(run, photos, about)
     np.savez("photos.npz", vectors=database, names=[str(path) for path in photos])
-    queries = [Path(word) for word in words[2:]]
-    if not queries:
+    if not words[2:]:
         return
-    ids, scores = search(embed(run, queries, about), database, about, k=10)
+    queries, asked = embed(run, [Path(word) for word in words[2:]], about)
+    ids, scores = search(asked, database, about, k=10)
     for query, row, values in zip(queries, ids, scores, strict=True):
         print(query)
         for i, score in zip(row, values, strict=True):

@@ -158,6 +158,6 @@ def _seconds(found, chip: str) -> float:
     return CHIPS[chip].seconds(
         flops=found.flops,
         moved_bytes=found.moved_bytes,
-        sent_bytes=sum(found.sent_bytes.values()),
+        sent_bytes=sum(found.sent_bytes.values(), 0.0),
         devices=found.devices,
     )

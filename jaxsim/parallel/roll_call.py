@@ -67,7 +67,7 @@ def _hear(job: Job, facts: Facts, wait_s: float) -> str | None:
     problem = None
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(socket.create_server(("", port)))
+            server = stack.enter_context(_listen(port))
         except OSError as error:
             return (
                 f"process 0 cannot listen at {job.address}: {error.strerror}. Choose "
@@ -98,6 +98,14 @@ def _hear(job: Job, facts: Facts, wait_s: float) -> str | None:
         for connection in present.values():
             _read(connection)  # The other end closes first, so that the port is free.
     return problem
+
+
+def _listen(port: int) -> socket.socket:
+    """Takes calls by IPv6 too, where there is such."""
+    if socket.has_dualstack_ipv6():
+        family = socket.AF_INET6
+        return socket.create_server(("", port), family=family, dualstack_ipv6=True)
+    return socket.create_server(("", port))
 
 
 def _answer(job: Job, facts: Facts, wait_s: float) -> str | None:

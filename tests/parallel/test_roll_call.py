@@ -18,9 +18,11 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def call(jobs: list[tuple[int, int, dict]], wait_s: float = 30.0) -> list[str | None]:
+def call(
+    jobs: list[tuple[int, int, dict]], wait_s: float = 30.0, host: str = "localhost"
+) -> list[str | None]:
     """Returns what each process, of (count, rank, facts), is told."""
-    address = f"localhost:{free_port()}"
+    address = f"{host}:{free_port()}"
 
     def one(job) -> str | None:
         count, rank, facts = job
@@ -37,6 +39,11 @@ def test_all_go_on_when_all_are_there():
     for _ in range(2):
         assert call([(3, rank, FACTS) for rank in (2, 0, 1)]) == [None] * 3
     assert call([(1, 0, FACTS)]) == [None]
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def test_an_address_of_ipv6_is_answered():
+    assert call([(2, 1, FACTS), (2, 0, FACTS)], 10.0, "[::1]") == [None] * 2
 
 
 def test_the_missing_are_named_to_those_who_are_there():

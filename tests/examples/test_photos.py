@@ -1,0 +1,52 @@
+"""What the examples do with photos that cannot be read."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+PHOTOS = Path(__file__).parents[2] / "examples" / "photos.py"
+ABOUT = {
+    "inputs": [{"name": "pixels", "shape": [None, 32, 32, 3], "dtype": "uint8"}],
+    "photos": [
+        {
+            "size_px": 32,
+            "resize": "square",
+            "interpolation": "bilinear",
+            "crop_px": None,
+            "slot": [32, 32],
+            "images": "pixels",
+            "valid": None,
+        }
+    ],
+}
+
+
+@pytest.fixture
+def module():
+    spec = importlib.util.spec_from_file_location("photos", PHOTOS)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def brightness(arrays):
+    return arrays["pixels"].mean((1, 2))
+
+
+def test_damaged_photos_are_left_out_by_name(module, tmp_path, capsys):
+    for name, value in (("a.png", 10), ("c.png", 30)):
+        Image.new("RGB", (40, 40), (value,) * 3).save(tmp_path / name)
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    (tmp_path / "._a.png").write_bytes(b"not a photo")
+    found = module.list_photos(tmp_path)
+    kept, vectors = module.embed(brightness, found, ABOUT, batch=2)
+    assert [path.name for path in kept] == ["a.png", "c.png"]
+    np.testing.assert_allclose(vectors, [[10] * 3, [30] * 3])
+    said = capsys.readouterr().err
+    assert "b.png is left out: " in said and "._a" not in said
+    with pytest.raises(SystemExit, match="none of the photos can be read"):
+        module.embed(brightness, [tmp_path / "b.png"], ABOUT)
