@@ -36,7 +36,7 @@ DIM, QUERIES, IMAGES, SHORTLIST = 512, 50, 1000, 100
 GPU_TURNS = 50
 TOLERANCE = {"cpu": 1e-4, "gpu": 5e-2}
 WIDTHS, QUICK_WIDTHS = (4096, 4096), (256, 256)
-TRIPLETS, QUICK_TRIPLETS = 200_000, 500
+TRIPLETS, QUICK_TRIPLETS = 1_000_000, 500
 MATCHING_PAIRS = 20_000
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "deepsim.py"
 SETTINGS = "collection=grocery"
