@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
@@ -81,6 +81,24 @@ def spread_in(
     return found
 
 
+def connected_to(
+    ids: Int64[np.ndarray, "q k"],
+    weights: Float32[np.ndarray, "q k"],
+    components: Int64[np.ndarray, " N"],
+) -> Bool[np.ndarray, "q N"]:
+    """Returns which images some path joins with one where a query enters.
+
+    Args:
+      ids: int64 [q, k], where queries enter.
+      weights: float32 [q, k], how strongly; at 0 they do not.
+      components: int64 [N], of the graph, see `connected_components`.
+    """
+    entered = np.zeros((len(ids), len(components)), bool)
+    rows, places = np.nonzero(weights > 0)
+    entered[rows, components[ids[rows, places]]] = True
+    return entered[:, components]
+
+
 def rank_reached(
     reached: Float32[np.ndarray, "q N"], ranking: Ranking, gallery: Gallery
 ) -> Ranking:
@@ -104,6 +122,11 @@ def rank_reached(
     return rank_scores(scores, found=gallery.live, k=ranking.ids.shape[1])
 
 
+def queries_at_once(images: int, most: int) -> int:
+    """Returns how many queries make a block: `most`, fewer where images are many."""
+    return max(min(_SCORES_AT_ONCE // max(images, 1), most), 1)
+
+
 def ranked_in_blocks(
     ranking: Ranking,
     gallery: Gallery,
@@ -124,7 +147,7 @@ def ranked_in_blocks(
       [Q, K], see `rank_reached`.
     """
     ids, scores = np.empty_like(ranking.ids), np.empty_like(ranking.scores)
-    step = max(min(_SCORES_AT_ONCE // max(len(gallery.vectors), 1), most), 1)
+    step = queries_at_once(len(gallery.vectors), most)
     for start in range(0, len(ids), step):
         rows = slice(start, start + step)
         part = Ranking(ranking.ids[rows], ranking.scores[rows])

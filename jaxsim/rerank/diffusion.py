@@ -9,7 +9,12 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.ops.graph import normalised
 from jaxsim.ops.sparse import SparseMatrix, sparse_matrix
-from jaxsim.rerank.affinity import Affinity, ranked_in_blocks, spread_in
+from jaxsim.rerank.affinity import (
+    Affinity,
+    queries_at_once,
+    ranked_in_blocks,
+    spread_in,
+)
 from jaxsim.rerank.base import Asked, Gallery
 from jaxsim.rerank.linear_system import Solver, columns_at_once, solve
 from jaxsim.rerank.subgraphs import NeighbourLists, neighbour_lists, solve_within
@@ -88,7 +93,7 @@ class Diffusion:
           gallery: as `prepare` returned it.
         """
         assert isinstance(gallery, DiffusionGallery)
-        most = columns_at_once()
+        most = queries_at_once(len(gallery.vectors), columns_at_once())
 
         def reached_by(rows: slice, part: Ranking):
             if gallery.matrix is not None:

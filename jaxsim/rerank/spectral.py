@@ -6,17 +6,26 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32, Int
+from jaxtyping import Array, Float32, Int, Int64
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
+from jaxsim.ops.components import connected_components
 from jaxsim.ops.conjugate_gradient import conjugate_gradient
 from jaxsim.ops.eigenpairs import largest_eigenpairs
 from jaxsim.ops.graph import normalised
 from jaxsim.ops.sparse import SparseMatrix, sparse_matrix
-from jaxsim.rerank.affinity import Affinity, ranked_in_blocks, spread_in
+from jaxsim.rerank.affinity import (
+    Affinity,
+    connected_to,
+    queries_at_once,
+    ranked_in_blocks,
+    spread_in,
+)
 from jaxsim.rerank.base import Asked, Gallery
 from jaxsim.rerank.linear_system import Solver, columns_at_once
+
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -24,11 +33,13 @@ class SpectralGallery(Gallery):
     """A gallery with the largest eigenvalues of its graph.
 
     Attributes:
+      components: int64 [N], equal for images that some path joins.
       values: float32 [r], Λ.
       vectors_of_graph: float32 [N, r], U.
       matrix: S, for what the eigenvalues leave; None if that is left out.
     """
 
+    components: Int64[np.ndarray, " N"]
     values: Float32[Array, " r"]
     vectors_of_graph: Float32[Array, "N r"]
     matrix: SparseMatrix | None
@@ -39,7 +50,9 @@ class SpectralRanking:
     """Ranks by f = U h(Λ) Uᵀ y, h(λ) = (1 - α) / (1 - αλ), instead of solving for f.
 
     U Λ Uᵀ are the r largest eigenvalues of S: with all of them, f is that of diffusion
-    times 1 - α. A query then costs a sum of few rows of U and one product with U.
+    times 1 - α. A query then costs a sum of few rows of U and one product with U. As
+    with diffusion, images that no path joins with a query's first results follow as
+    they were ranked.
 
     `hybrid` adds what they leave: with S = U Λ Uᵀ + R,
     f = U (h(Λ) - (1 - α) I) Uᵀ y + (1 - α) (I - αR)^-1 y, solved by conjugate
@@ -86,6 +99,9 @@ class SpectralRanking:
         return SpectralGallery(
             gallery.vectors,
             gallery.live,
+            components=connected_components(
+                np.stack([graph.rows, graph.columns], axis=1), nodes=graph.nodes
+            ),
             values=jnp.asarray(values),
             vectors_of_graph=jnp.asarray(vectors),
             matrix=matrix if self.hybrid else None,
@@ -102,7 +118,7 @@ class SpectralRanking:
           gallery: as `prepare` returned it.
         """
         assert isinstance(gallery, SpectralGallery)
-        most = columns_at_once()
+        most = queries_at_once(len(gallery.vectors), columns_at_once())
         return asked, ranked_in_blocks(
             ranking,
             gallery,
@@ -114,6 +130,7 @@ class SpectralRanking:
         self, ranking: Ranking, gallery: SpectralGallery, most: int
     ) -> Float32[np.ndarray, "q N"]:
         at, weights = self.affinity.entry(ranking)
+        connected = connected_to(at, weights, gallery.components)
         count = len(at)
         width = most if count > 1 else 1
         padding = ((0, width - count), (0, 0))
@@ -138,7 +155,11 @@ class SpectralRanking:
                 iterations=self.solver.iterations,
                 tolerance=self.solver.tolerance,
             )
-        return np.asarray(reached)[:count]
+        found = np.asarray(reached)[:count]
+        # U and what is computed with it are only rounded to 0 where nothing arrives,
+        # and differently beside other queries.
+        least = _ROUNDING * np.abs(found).max(axis=1, keepdims=True, initial=0)
+        return np.where(connected & (found > least), found, 0)
 
 
 @partial(jax.jit, static_argnames="complete")

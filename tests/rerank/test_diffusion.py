@@ -5,6 +5,7 @@ import pytest
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
+from jaxsim.rerank import linear_system, spectral
 from jaxsim.rerank.affinity import Affinity, rank_reached
 from jaxsim.rerank.diffusion import Diffusion
 from jaxsim.rerank.linear_system import Solver
@@ -112,6 +113,33 @@ def test_diffusion_equals_dense_algebra(most, monkeypatch):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("hybrid", [None, False, True])
+def test_blocks_are_not_padded_past_their_bound(hybrid, monkeypatch):
+    monkeypatch.setattr("jaxsim.rerank.affinity._SCORES_AT_ONCE", 3 * len(IMAGES))
+    widths = []
+
+    def recorded(module, name, width):
+        original = getattr(module, name)
+
+        def call(*args, **options):
+            widths.append(width(args))
+            return original(*args, **options)
+
+        monkeypatch.setattr(module, name, call)
+
+    recorded(linear_system, "_solve", lambda args: args[1].shape[1])
+    recorded(spectral, "_spectral", lambda args: len(args[2]))
+    recorded(spectral, "_remainder", lambda args: args[3].shape[1])
+    stage = Diffusion(affinity=AFFINITY, solver=EXACT)
+    if hybrid is not None:
+        stage = SpectralRanking(affinity=AFFINITY, solver=EXACT, hybrid=hybrid)
+    found = scores_by_row(stage, IMAGES, QUERIES)
+    factor = 1 if hybrid is None else 1 - ALPHA
+    expected = factor * naive_diffusion(IMAGES, QUERIES)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert set(widths) == {3}
+
+
 def test_a_truncated_graph_is_cut_out_and_normalised_anew():
     stage = Diffusion(affinity=AFFINITY, solver=EXACT, truncate=12)
     found = scores_by_row(stage, IMAGES, QUERIES)
@@ -178,21 +206,104 @@ def test_few_eigenvalues_give_their_part():
         )
 
 
-def test_what_is_not_reached_follows_as_it_was_ranked():
+def stages(**options):
+    """All ways to spread over one graph."""
+    affinity, solver = Affinity(**options), Solver(alpha=ALPHA)
+    return {
+        "dfs": Diffusion(affinity=affinity, solver=solver),
+        "truncated": Diffusion(affinity=affinity, solver=solver, truncate=15),
+        "offline": OfflineDiffusion(affinity=affinity, solver=solver),
+        "fsr": SpectralRanking(affinity=affinity, solver=solver, rank=15),
+        "hybrid": SpectralRanking(
+            affinity=affinity, solver=solver, rank=6, hybrid=True
+        ),
+    }
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_eigenvalues_found_by_iteration_rank_as_those_of_the_dense_matrix(hybrid):
+    """As many images as are needed for no dense matrix to be decomposed."""
+    rng = np.random.default_rng(5)
+    centres = unit(rng, 20, 16)
+    near = np.repeat(centres, 16, axis=0) + 0.15 * rng.standard_normal((320, 16))
+    images = (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
+    near = centres[:6] + 0.2 * rng.standard_normal((6, 16))
+    queries = (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
+    matrix = naive_normalised(naive_weights(images, K))
+    entries = np.array([naive_entry(images, query, KQ) for query in queries])
+    if hybrid:
+        system = np.eye(320) - ALPHA * matrix
+        expected = (1 - ALPHA) * np.linalg.solve(system, entries.T).T
+    else:
+        values, vectors = np.linalg.eigh(matrix)
+        values, vectors = values[-20:], vectors[:, -20:]
+        gains = (1 - ALPHA) / (1 - ALPHA * values)
+        expected = entries @ vectors * gains @ vectors.T
+    stage = SpectralRanking(affinity=AFFINITY, solver=EXACT, rank=20, hybrid=hybrid)
+    found = scores_by_row(stage, images, queries)
+    np.testing.assert_allclose(
+        found, np.maximum(expected, 0), atol=0.01 * expected.max()
+    )
+    assert (expected > 0.1 * expected.max()).sum() > 60
+
+
+def test_the_published_numbers_are_the_defaults():
+    assert (Affinity().k, Affinity().kq, Affinity().gamma) == (50, 10, 3.0)
+    solver = Solver()
+    assert (solver.alpha, solver.iterations, solver.tolerance) == (0.99, 20, 1e-6)
+    assert Diffusion().truncate == 10_000
+    assert OfflineDiffusion().truncate == 1000
+    assert SpectralRanking().rank == 500
+
+
+@pytest.mark.parametrize("name", [*stages()])
+def test_what_is_not_reached_follows_as_it_was_ranked(name):
     """Two parts without a path between them; the second keeps its order."""
+    rng = np.random.default_rng(3)
     images = np.zeros((20, 8), np.float32)
-    images[:10, :4], images[10:, 4:] = np.abs(unit(RNG, 10, 4)), unit(RNG, 10, 4)
-    query = np.abs(unit(RNG, 1))
+    images[:10, :4] = np.abs(unit(rng, 10, 4))
+    images[10:, 4:] = np.abs(unit(rng, 10, 4))
+    query = np.abs(unit(rng, 1))
+    query[:, 4:] *= 0.5
+    query /= np.linalg.norm(query)
     gallery = gallery_of(images)
     first = gallery.search(query, 20)
-    stage = Diffusion(affinity=Affinity(k=20, kq=1))
-    inside = first.ids[0, 0] < 10
+    assert first.ids[0, 0] < 10
+    stage = stages(k=6, kq=1)[name]
     found = stage(asked(query), first, stage.prepare(gallery))[1]
-    after = found.ids[0, 10:] if inside else None
-    if inside:
-        expected = [i for i in first.ids[0].tolist() if i >= 10]
-        assert after.tolist() == expected
-    assert sorted(found.ids[0].tolist()) == list(range(20))
+    expected = [i for i in first.ids[0].tolist() if i >= 10]
+    assert [i for i in found.ids[0].tolist() if i >= 10] == expected
+    places = [found.ids[0].tolist().index(i) for i in expected]
+    assert min(places) >= (found.scores[0] > 0).sum()
+    assert (found.scores[0] > 0).sum() > 3
+
+
+@pytest.mark.parametrize("name", [*stages()])
+def test_a_query_alone_is_ranked_as_among_others(name):
+    """Clusters without a path between most of them, where rounding could rank."""
+    rng = np.random.default_rng(0)
+    centres = unit(rng, 20, 64)
+    near = np.repeat(centres, 20, axis=0) + 0.08 * rng.standard_normal((400, 64))
+    images = (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
+    near = centres + 0.08 * rng.standard_normal((20, 64))
+    queries = (near / np.linalg.norm(near, axis=1, keepdims=True)).astype(np.float32)
+    gallery = gallery_of(images)
+    first = gallery.search(queries, 400)
+    stage = stages(k=8, kq=5)[name]
+    prepared = stage.prepare(gallery)
+    found = stage(asked(queries), first, prepared)[1]
+    reached = (found.scores > 0).sum(axis=1)
+    assert (reached >= 5).all() and (reached <= 40).all()
+    for row in range(0, 20, 5):
+        part = slice(row, row + 1)
+        alone = Ranking(first.ids[part], first.scores[part])
+        alone = stage(asked(queries[part]), alone, prepared)[1]
+        np.testing.assert_array_equal(
+            alone.ids[0, reached[row] :], found.ids[row, reached[row] :]
+        )
+        np.testing.assert_allclose(
+            alone.scores[0], found.scores[row], rtol=1e-3, atol=1e-5
+        )
 
 
 def test_reached_images_come_first_whatever_their_scores():
