@@ -19,7 +19,7 @@ def descent(losses: Sequence[tuple[int, float]]) -> float:
     """Returns the slope of the loss before the last epoch; greater is better.
 
     After the end of the first phase it is -inf: later the loss may fall slowly again,
-    since it is bounded.
+    since it is bounded. A loss that rises does not fall slowly: then it is -inf, too.
 
     Args:
       losses: (epoch, loss), by rising epoch, from the untrained network on; at least 2.
@@ -36,4 +36,4 @@ def descent(losses: Sequence[tuple[int, float]]) -> float:
         falls = falls + 1 if after < before else 0
         if falls >= RISES:
             return -math.inf
-    return round(slopes[-1], 12)
+    return -math.inf if slopes[-1] > 0 else round(slopes[-1], 12)

@@ -40,6 +40,12 @@ def test_a_loss_that_falls_ever_faster_keeps_the_first():
     assert chosen(falling(1, 2, 3, 4)) == 1
 
 
+def test_a_rising_loss_is_no_slow_fall():
+    assert chosen(falling(0.5, 0.3, -0.05, 0.15)) == 4
+    assert descent([(0, 0.0), (1, -0.5), (2, -0.4)]) == -math.inf
+    assert descent([(0, 0.0), (1, -0.5), (2, -0.5)]) == 0
+
+
 def test_intervals_may_differ():
     assert descent([(0, 0.0), (10, -1.0), (14, -1.2)]) == pytest.approx(-0.05)
     points = [(0, 0.0), (1, -1.0), (2, -3.0), (3, -6.0)]
