@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jaxsim.core.errors import InputError
-from jaxsim.ops.percentile import similarity_percentile
+from jaxsim.ops.percentile import MOST_PAIRS, similarity_percentile
 
 
 def unit(rows):
@@ -31,6 +31,11 @@ def test_drawn_rows_come_close_and_are_drawn_by_the_seed():
     ]
     assert drawn[0] == drawn[1] != drawn[2]
     assert drawn == pytest.approx([exact] * 3, abs=0.02)
+
+
+def test_the_published_sets_are_not_sampled():
+    # INSTRE's 27,293 images are.
+    assert 4_993**2 < 6_322**2 <= 8_192**2 == MOST_PAIRS < 8_193**2
 
 
 @pytest.mark.parametrize("rows, percent", [(0, 50), (3, -1), (3, 101)])
