@@ -11,8 +11,9 @@ from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.index.complete import rank_scores
 from jaxsim.ops.neighbours import self_neighbours
 from jaxsim.rerank.base import Asked, Gallery
+from jaxsim.rerank.query_expansion import ITSELF
 
-BLOCK_ROWS = 4096
+_MATCHES_AT_ONCE = 1 << 24
 _SCORES_AT_ONCE = 1 << 22
 _PAIRS_AT_ONCE = 1 << 16
 # One query, alone or among others, may differ from itself by this much.
@@ -26,11 +27,13 @@ class ReciprocalGallery(Gallery):
     Attributes:
       least: float32 [N], the score that makes a query one of a row's k1 neighbours.
       half: float32 [N, N], ones where R(g, k1/2) of each row is.
+      own: float32 [N, N], V of each row before it is averaged; it sums to 1.
       shared: float32 [N, N], V of each row, which sums to 1.
     """
 
     least: Float32[np.ndarray, " N"]
     half: sparse.csr_array
+    own: sparse.csr_array
     shared: sparse.csc_array
 
 
@@ -49,7 +52,7 @@ class KReciprocal:
     which is 1 minus the published distance for the distance 1 - s of unit vectors. The
     sets of database images are found without the query, so that each query is answered
     as if it were the only one; the query has g as its neighbour if it is as near to g
-    as the last of N(g, k1).
+    as the last of N(g, k1). A query that is in the database has the V of its copy.
 
     Attributes:
       k1: neighbours of an image.
@@ -94,6 +97,7 @@ class KReciprocal:
             gallery.live,
             least=scores[:, : self.k1 + 1].min(axis=1, initial=np.inf),
             half=half,
+            own=own,
             shared=_scaled(shared).tocsc(),
         )
 
@@ -129,14 +133,23 @@ class KReciprocal:
     ) -> sparse.csr_array:
         """Returns V of the queries, [Q, N]."""
         count = len(gallery.vectors)
-        ids = ranking.ids[:, : self.k1 + 1]
+        ids = ranking.ids[:, : self.k1]  # The query itself is no image.
         cosines = np.einsum("qd,qkd->qk", asked.vectors, gallery.vectors[ids])
+        cosines = np.where(ids != MISSING_ID, cosines, -1)
         mutual = (ids != MISSING_ID) & (cosines >= gallery.least[ids] - _ROUNDING)
         near = _sets(np.where(mutual, ids, MISSING_ID), count)
         expanded = _expanded(near, gallery.half)
         own = _memberships(expanded, asked.vectors, gallery.vectors)
         others = _sets(ranking.ids[:, : self.k2 - 1], count)
-        return _scaled(own + others @ gallery.shared.tocsr())
+        features = _scaled(own + others @ gallery.own)
+        inside = np.flatnonzero(cosines.max(axis=1, initial=-1) > ITSELF)
+        if not len(inside):
+            return features
+        copies = ids[inside, cosines[inside].argmax(axis=1)]
+        known = gallery.shared.tocsr()[copies]
+        rows = np.arange(len(ids))
+        rows[inside] = len(ids) + np.arange(len(inside))
+        return sparse.csr_array(sparse.vstack([features, known]).tocsr()[rows])
 
 
 def _jaccard(
@@ -160,8 +173,9 @@ def _jaccard(
 def _reciprocal(ids: Int[np.ndarray, "N k"]) -> sparse.csr_array:
     """Returns the sets of those on each row's list that have the row on theirs."""
     kept = np.full_like(ids, MISSING_ID)
-    for start in range(0, len(ids), BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
+    step = max(1, _MATCHES_AT_ONCE // ids.shape[1] ** 2)
+    for start in range(0, len(ids), step):
+        rows = slice(start, start + step)
         block = ids[rows]
         own = np.arange(start, start + len(block))[:, None, None]
         mutual = (ids[block] == own).any(axis=2) & (block != MISSING_ID)

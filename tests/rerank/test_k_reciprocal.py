@@ -1,4 +1,6 @@
-"""k-reciprocal re-ranking against a loop over sets."""
+"""k-reciprocal re-ranking against the equations of its paper."""
+
+from functools import cache
 
 import numpy as np
 import pytest
@@ -14,47 +16,67 @@ IMAGES = (IMAGES / np.linalg.norm(IMAGES, axis=1, keepdims=True)).astype(np.floa
 QUERIES = np.concatenate([unit(RNG, 4), IMAGES[[3, 11]]])
 
 
-def nearest(vectors, query, k):
-    return np.argsort(-(vectors @ query), kind="stable")[:k].tolist()
-
-
 def naive(vectors, query, *, k1, k2, weight):
-    """Scores of one query, set by set; the rows of `vectors` differ."""
+    """Scores of one query by the paper's equations, which name it p.
+
+    N(p, k) are the k images most similar to p, other than p itself. With it, as the
+    published code counts, p is a member of its own sets where it is an image.
+    """
     count = len(vectors)
 
-    def near(image, k):
-        return nearest(vectors, vectors[image], k + 1)  # the image itself is one
+    def similarity(g, h):
+        return float(vectors[g] @ vectors[h])
 
-    def mutual(image, k):
-        return {g for g in near(image, k) if image in near(g, k)}
+    @cache
+    def N(g, k):
+        others = [h for h in range(count) if h != g]
+        return sorted(others, key=lambda h: (-similarity(g, h), h))[:k]
 
-    def expanded(members):
-        result = set(members)
-        for g in members:
-            half = mutual(g, max(round(k1 / 2), 1))
-            if 3 * len(half & members) >= 2 * len(half):
-                result |= half
+    @cache
+    def R(g, k):  # equation 3
+        return {g} | {h for h in N(g, k) if g in N(h, k)}
+
+    def extended(reciprocal):  # equation 4
+        result = set(reciprocal)
+        for g in reciprocal:
+            smaller = R(g, max(round(k1 / 2), 1))
+            if len(reciprocal & smaller) >= 2 / 3 * len(smaller):
+                result |= smaller
         return result
 
-    def membership(vector, members):
-        row = np.zeros(count)
-        for g in members:
-            row[g] = np.exp(float(vector @ vectors[g]) - 1)
-        return row / row.sum() if members else row
+    def V(similar, members):  # equation 7; distances are 1 - s
+        weights = {g: np.exp(-(1 - similar(g))) for g in members}
+        total = sum(weights.values())
+        return np.array([weights.get(g, 0) / max(total, 1e-30) for g in range(count)])
 
-    own = [membership(vectors[g], expanded(mutual(g, k1))) for g in range(count)]
-    shared = [np.mean([own[h] for h in near(g, k2 - 1)], axis=0) for g in range(count)]
-    least = [min(vectors[g] @ vectors[h] for h in near(g, k1)) for g in range(count)]
-    found = nearest(vectors, query, k1 + 1)
-    members = {g for g in found if query @ vectors[g] >= least[g] - 1e-6}
-    rows = [membership(query, expanded(members))]
-    rows += [shared[g] for g in nearest(vectors, query, k2 - 1)]
-    feature = np.sum(rows, axis=0)
-    feature = feature / max(feature.sum(), 1e-30)
+    @cache
+    def V_of_image(g):
+        return V(lambda h: similarity(g, h), extended(R(g, k1)))
+
+    def averaged(row, neighbours):  # equation 11, over |N(p, k2)| with p itself
+        rows = [row, *(V_of_image(g) for g in neighbours)]
+        total = sum(rows)
+        return total / max(total.sum(), 1e-30)
+
+    images = [averaged(V_of_image(g), N(g, k2 - 1)) for g in range(count)]
+    same = [g for g in range(count) if np.array_equal(vectors[g], query)]
+    if same:
+        asked_for = images[same[0]]
+    else:
+
+        def to_query(g):
+            return float(query @ vectors[g])
+
+        order = sorted(range(count), key=lambda g: (-to_query(g), g))
+        reciprocal = {
+            g for g in order[:k1] if to_query(g) >= similarity(g, N(g, k1)[-1])
+        }
+        own = V(to_query, extended(reciprocal))
+        asked_for = averaged(own, order[: k2 - 1])
     scores = []
-    for g in range(count):
-        smaller = sum(min(a, b) for a, b in zip(feature, shared[g], strict=True))
-        larger = sum(max(a, b) for a, b in zip(feature, shared[g], strict=True))
+    for g in range(count):  # equations 10 and 12
+        smaller = sum(np.minimum(asked_for, images[g]))
+        larger = sum(np.maximum(asked_for, images[g]))
         cosine = float(query @ vectors[g])
         scores.append((1 - weight) * smaller / larger + weight * cosine)
     return np.array(scores)
@@ -62,7 +84,7 @@ def naive(vectors, query, *, k1, k2, weight):
 
 @pytest.mark.parametrize("k1, k2, weight", [(8, 3, 0.3), (5, 1, 0.0), (1, 6, 0.5)])
 def test_equals_a_loop(k1, k2, weight, monkeypatch):
-    monkeypatch.setattr("jaxsim.rerank.k_reciprocal.BLOCK_ROWS", 7)
+    monkeypatch.setattr("jaxsim.rerank.k_reciprocal._MATCHES_AT_ONCE", 700)
     monkeypatch.setattr("jaxsim.rerank.k_reciprocal._PAIRS_AT_ONCE", 11)
     monkeypatch.setattr("jaxsim.rerank.k_reciprocal._SCORES_AT_ONCE", 120)
     gallery = gallery_of(IMAGES)
