@@ -9,8 +9,9 @@ largest eigenvalues), hybrid (these and the rest), kreciprocal; or stages joined
 such as dba:20+dfs:20. A file of --scores is one more: .npy of floats, a row for each
 query and a column for each image, higher is more similar.
 
-Preparation is what happens before the first query, memory what is kept for queries
-beside the descriptors, and the time of a query that of ranking all images.
+Preparation is what happens before the first query (not the training of a graph),
+memory what is kept for queries beside the descriptors, and the time of a query that of
+ranking all images. The page draws the best method, or that of --graph.
 
 examples:
   jaxsim rerank compare configs/grocery.py --data DIR --only test --html page.html

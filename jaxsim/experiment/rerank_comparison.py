@@ -62,7 +62,8 @@ class MethodResult:
       name: of the method.
       stages: in the words of --rerank, "" for descriptors alone.
       metrics: as fractions.
-      prepare_s: seconds before the first query, programs compiled or fetched included.
+      prepare_s: seconds before the first query, programs compiled or fetched included;
+        not the training of a graph.
       ms_per_query: milliseconds, ranking all images by descriptors included.
       memory_bytes: of what is kept for queries, beyond the descriptors.
     """
@@ -101,9 +102,13 @@ class SetComparison:
       definitions: of each metric, one sentence.
       methods: in the order asked for.
       best: the name of the method with the highest main metric.
-      pairs: how the descriptors and the best method score pairs.
-      map: descriptors, and what the best method makes of them, as points; None where
-        it is not wanted, or cannot be drawn.
+      shown: the name of the method whose scores are drawn: "gss" if a graph was given,
+        else the best one.
+      pairs: how the descriptors and the method shown score pairs.
+      mapped: the name of the method that the map is of: the one shown, or the best that
+        is no file of scores, which say nothing of images that do not ask.
+      map: descriptors, and what this method makes of them, as points; None where it is
+        not wanted, or cannot be drawn.
     """
 
     name: str
@@ -112,7 +117,9 @@ class SetComparison:
     definitions: dict[str, str]
     methods: tuple[MethodResult, ...]
     best: str
+    shown: str
     pairs: PairHistory
+    mapped: str
     map: EmbeddingMap | None
 
 
@@ -156,14 +163,15 @@ def chosen_methods(text: str) -> dict[str, str]:
     """Returns names and stages of the methods that are asked for, the cosine first.
 
     Args:
-      text: "all", or names of `METHODS` and stages of --rerank joined by +, with
-        commas between, such as "dfs,dba:20+dfs:20".
+      text: "all", or names of `METHODS` and stages of --rerank, alone or joined by +,
+        with commas between, such as "dfs,dba:20+dfs". Names stand for the stages of
+        `METHODS` in either case.
 
     Raises:
       InputError: there is no such method.
 
-    >>> chosen_methods("dfs,dba:20+qe:1")
-    {'cosine': '', 'dfs': 'dfs:20', 'dba:20+qe:1': 'dba:20,qe:1'}
+    >>> chosen_methods("dfs,dba:20+dfs")
+    {'cosine': '', 'dfs': 'dfs:20', 'dba:20+dfs': 'dba:20,dfs:20'}
     """
     if text == "all":
         return dict(METHODS)
@@ -171,9 +179,10 @@ def chosen_methods(text: str) -> dict[str, str]:
     for word in text.split(","):
         stages = METHODS.get(word)
         if stages is None:
-            stages = word.replace("+", ",")
+            # A part means the same alone and in a chain.
+            parts = [METHODS.get(part, part) for part in word.split("+")]
             try:
-                parse_stages(stages)
+                stages = ",".join(map(str, parse_stages(",".join(parts))))
             except InputError as error:
                 raise InputError(
                     f"--methods {word}: there is no such method; there are "
@@ -255,12 +264,17 @@ def _compare_set(
             progress(1)
     first, *others = outcomes
     best = max(others, key=_main, default=first)
-    # Scores of a file are those of its queries, and say nothing of other images.
-    mapped = first.chain if best.result.name in scores else best.chain
+    shown = best
+    if graph is not None:
+        shown = next(found for found in outcomes if found.result.name == GRAPH)
+    mapped = shown
+    if shown.result.name in scores:
+        own = [found for found in others if found.result.name not in scores]
+        mapped = max(own, key=_main, default=first)
     points = None
     if drawn:
         with bars(f"map {data.name}", 1, "maps") as progress:
-            points = method_map(data.database, mapped, labels=labels)
+            points = method_map(data.database, mapped.chain, labels=labels)
             progress(1)
     return SetComparison(
         name=data.name,
@@ -269,9 +283,11 @@ def _compare_set(
         definitions=first.definitions,
         methods=tuple(outcome.result for outcome in outcomes),
         best=best.result.name,
+        shown=shown.result.name,
         pairs=PairHistory(
-            matching=set_up.pairs.matching, before=first.scores, after=best.scores
+            matching=set_up.pairs.matching, before=first.scores, after=shown.scores
         ),
+        mapped=mapped.result.name,
         map=points,
     )
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.rng import rng
@@ -21,8 +21,9 @@ def method_map(
 ) -> EmbeddingMap | None:
     """Maps images of some labels, before and after re-ranking.
 
-    A re-ranker gives scores, not descriptors: so an image is described by the scores
-    that all shown images get when it asks, scaled to length 1.
+    Where the last stage gives the images other descriptors, these are mapped. Else a
+    re-ranker gives scores only: so an image is described by the scores that all shown
+    images get when it asks. Both are scaled to length 1.
 
     Args:
       records: the images of the chain's gallery.
@@ -40,18 +41,23 @@ def method_map(
         return None
     vectors = chain.gallery.vectors[rows]
     after = vectors
-    if chain.stages:
+    if chain.descriptors is not None:
+        after = _unit(chain.descriptors[rows])
+    elif chain.stages:
         first = chain.gallery.search(vectors, len(records))
         last = chain.rankings(vectors, rows, first)[-1]
         scores = np.zeros((len(rows), len(records) + 1), np.float32)
         given = np.where(np.isfinite(last.scores), np.maximum(last.scores, 0), 0)
         # Missing results write into the spare last column.
         np.put_along_axis(scores, last.ids, given, axis=1)
-        after = scores[:, rows]
-        length = np.linalg.norm(after, axis=1, keepdims=True)
-        after = after / np.maximum(length, 1e-12)
+        after = _unit(scores[:, rows])
     shown = [records[row] for row in rows.tolist()]
     return embedding_map(shown, after, before=vectors)
+
+
+def _unit(rows: Float32[np.ndarray, "M D"]) -> Float32[np.ndarray, "M D"]:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.maximum(length, np.float32(1e-12))
 
 
 def _chosen(

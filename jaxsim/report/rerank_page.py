@@ -35,7 +35,7 @@ def rerank_page(found: RerankingComparison, *, title: str) -> str:
     """Makes a self-contained page of a comparison of re-rankers.
 
     It shows each set's table of methods, how matching and other pairs are scored before
-    and after the best method, and a map of some labels before and after. It holds no
+    and after the method shown, and a map of some labels before and after. It holds no
     photos. Equal arguments make equal pages.
 
     Args:
@@ -64,16 +64,16 @@ def _view(part: SetComparison, anchor: str) -> SetView:
         found=part,
         metrics=names,
         highest={n: max(m.metrics[n] for m in part.methods) for n in names},
-        histograms=_histograms(part.pairs, part.best),
-        maps=_maps(part.map, part.best, explained.classes) if explained else [],
+        histograms=_histograms(part.pairs, part.shown),
+        maps=_maps(part.map, part.mapped, explained.classes) if explained else [],
         map_method=part.map.method if part.map else "",
         num_points=len(part.map.points) if part.map else 0,
         legend=explained.entries if explained else [],
     )
 
 
-def _histograms(pairs: PairHistory, best: str) -> list[tuple[str, Markup]]:
-    layers = {"cosine": pairs.before, best: pairs.after}
+def _histograms(pairs: PairHistory, shown: str) -> list[tuple[str, Markup]]:
+    layers = {"cosine": pairs.before, shown: pairs.after}
     kinds = {"pairs that match": pairs.matching, "other pairs": ~pairs.matching}
     return [
         (
@@ -92,11 +92,11 @@ def _histograms(pairs: PairHistory, best: str) -> list[tuple[str, Markup]]:
 
 
 def _maps(
-    shown: EmbeddingMap | None, best: str, classes: dict[str, str]
+    shown: EmbeddingMap | None, method: str, classes: dict[str, str]
 ) -> list[tuple[str, Markup]]:
     if shown is None or shown.before is None:
         return []
-    layers = {"descriptors": shown.before, f"after {best}": shown.points}
+    layers = {"descriptors": shown.before, f"after {method}": shown.points}
     return [
         (
             name.capitalize(),

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 import jax
@@ -66,6 +66,12 @@ class Chain:
             found.append(ranking)
         return found
 
+    @property
+    def descriptors(self) -> Float32[np.ndarray, "N D"] | None:
+        """What the last stage makes of descriptors; None if it ranks by those given."""
+        before, *_, last = [self.gallery, self.gallery, *self._galleries][-2:]
+        return None if last.vectors is before.vectors else last.vectors
+
     def milliseconds(self, queries: int) -> dict[str, float]:
         """Returns the time of each stage: a query's, and that of preparing, in all."""
         return {
@@ -76,13 +82,14 @@ class Chain:
         }
 
     def memory_bytes(self) -> int:
-        """Returns the bytes of arrays that all stages keep, beyond the gallery's."""
+        """Returns the bytes of arrays that all stages keep, beyond the gallery's.
+
+        What a stage holds itself counts, such as the parameters of a network; and so
+        does what it has computed and keeps, after the first query.
+        """
         known = {id(leaf) for leaf in _arrays(self.gallery)}
-        kept = {
-            id(leaf): leaf.nbytes
-            for gallery in self._galleries
-            for leaf in _arrays(gallery)
-        }
+        holders = [*self._galleries, *(stage.rerank for stage in self.stages)]
+        kept = {id(leaf): leaf.nbytes for holder in holders for leaf in _arrays(holder)}
         return sum(size for key, size in kept.items() if key not in known)
 
     def _spend(self, name: str, started: float) -> None:
@@ -91,14 +98,16 @@ class Chain:
 
 
 def _arrays(holder: Any) -> Iterator[np.ndarray | jax.Array]:
-    """Yields the arrays in the fields of a dataclass, and in what these hold."""
+    """Yields the arrays that an object holds, cached properties among them."""
     if isinstance(holder, np.ndarray | jax.Array):
         yield holder
     elif sparse.issparse(holder):
         yield from (holder.data, holder.indices, holder.indptr)
-    elif isinstance(holder, tuple):
+    elif isinstance(holder, tuple | list):
         for part in holder:
             yield from _arrays(part)
-    elif is_dataclass(holder):
-        for part in fields(holder):
-            yield from _arrays(getattr(holder, part.name))
+    elif isinstance(holder, dict):
+        yield from _arrays(list(holder.values()))
+    elif is_dataclass(holder) and not isinstance(holder, type):
+        # Not only the fields: what a cached property has found lies beside them.
+        yield from _arrays(vars(holder))

@@ -1,13 +1,27 @@
+import numpy as np
 import pytest
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.progress import no_bars
 from jaxsim.experiment.compared_sets import open_sets
 from jaxsim.experiment.graphs import open_graph
-from jaxsim.experiment.rerank_comparison import METHODS, chosen_methods, compare
+from jaxsim.experiment.rerank_comparison import (
+    METHODS,
+    RerankingComparison,
+    chosen_methods,
+    compare,
+)
 from jaxsim.experiment.reranking import parse_stages
 from jaxsim.experiment.train import train
-from tests.experiment.test_graph_run import descriptor_file, small
+from jaxsim.pipeline.embedding_map import embedding_map
+from jaxsim.report.rerank_page import rerank_page
+from tests.experiment.test_graph_run import (
+    LABELS,
+    OF_EACH,
+    D,
+    descriptor_file,
+    small,
+)
 
 
 def test_every_method_is_made_of_stages():
@@ -31,7 +45,19 @@ def test_methods_may_be_chains():
     }
 
 
-@pytest.mark.parametrize("words", ["dfss", "dfs+", "dfs:0", "", "qe:1,dfs:-1"])
+def test_a_method_has_its_stages_in_a_chain_too():
+    found = chosen_methods("dba:2+dfs,dba_qe+fsr,dba:2+dfs:50")
+    assert found == {
+        "cosine": "",
+        "dba:2+dfs": "dba:2,dfs:20",
+        "dba_qe+fsr": "dba:20,qe:10,fsr:20",
+        "dba:2+dfs:50": "dba:2,dfs:50",
+    }
+
+
+@pytest.mark.parametrize(
+    "words", ["dfss", "dfs+", "cosine+dfs", "dfs:0", "", "qe:1,dfs:-1"]
+)
 def test_what_is_no_method(words):
     with pytest.raises(InputError, match="--methods"):
         chosen_methods(words)
@@ -52,3 +78,29 @@ def test_a_trained_graph_is_one_more_method(tmp_path):
     assert found.best == "gss" and found.map is None
     assert found.methods[1].stages == "gss:3"
     assert found.methods[1].metrics["map"] != found.methods[0].metrics["map"]
+    kept = graph.trained.vectors.nbytes + 2 * D * D * 4
+    assert found.methods[1].memory_bytes > kept
+
+
+def test_the_trained_graph_is_drawn_whichever_is_best(tmp_path):
+    data = descriptor_file(tmp_path)
+    train(small(), data, tmp_path / "run")
+    compared = open_sets(
+        str(data), data=None, descriptors=None, only=None, bars=no_bars
+    )
+    graph = open_graph(tmp_path / "run").trained
+    right = tmp_path / "right.npy"
+    np.save(right, np.kron(np.eye(LABELS), np.ones((OF_EACH, OF_EACH))))
+    methods, scores = {"cosine": "", "dfs": "dfs:3"}, {"right": right}
+    found = compare(compared, methods=methods, scores=scores, graph=graph).sets[0]
+    assert (found.best, found.shown, found.mapped) == ("right", "gss", "gss")
+    assert found.map is not None and found.map.before is not None
+    # Scaled as they are for the map, since t-SNE makes much of the last digits.
+    new = graph.described / np.linalg.norm(graph.described, axis=1, keepdims=True)
+    expected = embedding_map(compared.sets[0].database, new)
+    np.testing.assert_allclose(found.map.points, expected.points, atol=1e-3)
+    page = RerankingComparison(sets=(found,), about={}, device="", versions={})
+    assert "After gss" in rerank_page(page, title="")
+    # Scores of a file tell nothing of how images would be ranked.
+    found = compare(compared, methods=methods, scores=scores).sets[0]
+    assert found.best == found.shown == "right" and found.mapped == "dfs"
