@@ -1,12 +1,12 @@
 """Descriptors of a trained graph in place of those they were made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float32, Int32
+from jaxtyping import Array, Bool, Float32, Int32, Int64
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
@@ -63,6 +63,17 @@ class TrainedGraph:
                 f"a query needs at least one neighbour, not {self.query_neighbours}"
             )
 
+    def with_variables(self, variables: dict) -> "TrainedGraph":
+        """Returns the same graph with other parameters; what has none in it is shared.
+
+        Args:
+          variables: {"params": …}, float32.
+        """
+        other = replace(self, variables=variables)
+        shared = {name: getattr(self, name) for name in ("adjacency", "_rows")}
+        vars(other).update(shared)
+        return other
+
     @cached_property
     def adjacency(self) -> SparseMatrix:
         """Â of the index."""
@@ -71,8 +82,8 @@ class TrainedGraph:
     @cached_property
     def _inputs(self) -> list[Array]:
         """What each layer is given at the rows of the index, then the last output."""
-        apply = jax.jit(partial(self.network.apply, method="inputs"))
-        return apply(self.variables, self.adjacency, jnp.asarray(self.vectors))
+        vectors = jnp.asarray(self.vectors)
+        return _inputs(self.network, self.variables, self.adjacency, vectors)
 
     @cached_property
     def described(self) -> Float32[np.ndarray, "N D"]:
@@ -121,18 +132,18 @@ class TrainedGraph:
             descriptors.
         """
         k = self.query_neighbours
-        nearest = nearest_neighbours(
-            queries, self.vectors, 1 if lists is not None else k
-        )
-        inside, found = _inside(nearest), nearest
+        nodes, outside, found = self._known(queries, 1 if lists is not None else k)
         if lists is not None:
-            found = listed_neighbours(lists[:, :k], queries, self.vectors)
+            found = listed_neighbours(
+                lists[outside, :k], queries[outside], self.vectors
+            )
         described = np.empty_like(queries)
-        described[inside] = self.described[nearest.ids[inside, 0]]
-        others = np.flatnonzero(~inside)
-        for start in range(0, len(others), BLOCK_ROWS):
-            rows = others[start : start + BLOCK_ROWS]
-            edges = self.edges(Neighbours(found.ids[rows], found.scores[rows]))
+        inside = nodes != MISSING_ID
+        described[inside] = self.described[nodes[inside]]
+        for start in range(0, len(outside), BLOCK_ROWS):
+            part = slice(start, start + BLOCK_ROWS)
+            rows = outside[part]
+            edges = self.edges(Neighbours(found.ids[part], found.scores[part]))
             described[rows] = self._of_queries(queries[rows], edges)
         return described
 
@@ -142,7 +153,49 @@ class TrainedGraph:
         Args:
           vectors: float32 [Q, D], unit length.
         """
-        return _inside(nearest_neighbours(vectors, self.vectors, 1))
+        return self.nodes(vectors) != MISSING_ID
+
+    def nodes(self, vectors: Float32[np.ndarray, "Q D"]) -> Int64[np.ndarray, " Q"]:
+        """Returns the row of the index that each image is, -1 for those that are none.
+
+        Args:
+          vectors: float32 [Q, D], unit length.
+        """
+        return self._known(vectors, 1)[0]
+
+    def _known(
+        self, vectors: Float32[np.ndarray, "Q D"], k: int
+    ) -> tuple[Int64[np.ndarray, " Q"], Int64[np.ndarray, " M"], Neighbours]:
+        """Returns `nodes`, the rows of `vectors` that are none, and their neighbours.
+
+        Images of the index are mostly asked for by the same bytes, and the others are
+        searched for only.
+        """
+        nodes = np.array([self._rows.get(_digest(v), MISSING_ID) for v in vectors])
+        nodes = nodes.astype(np.int64)  # also if there are none
+        same = (self.vectors[nodes] == vectors).all(axis=1)
+        nodes[~same] = MISSING_ID
+        others = np.flatnonzero(nodes == MISSING_ID)
+        if not len(others):
+            none = np.zeros((0, k))
+            return (
+                nodes,
+                others,
+                Neighbours(none.astype(np.int32), none.astype(np.float32)),
+            )
+        found = nearest_neighbours(vectors[others], self.vectors, k)
+        inside = _inside(found)
+        nodes[others[inside]] = found.ids[inside, 0]
+        outside = Neighbours(found.ids[~inside], found.scores[~inside])
+        return nodes, others[~inside], outside
+
+    @cached_property
+    def _rows(self) -> dict[int, int]:
+        """The first row of the index of each digest."""
+        rows: dict[int, int] = {}
+        for row, vector in enumerate(self.vectors):
+            rows.setdefault(_digest(vector), row)
+        return rows
 
     def _of_queries(self, queries: np.ndarray, edges: QueryEdges) -> np.ndarray:
         count = len(queries)
@@ -152,7 +205,8 @@ class TrainedGraph:
         def padded(x):
             return jnp.pad(jnp.asarray(x), ((0, padding), *[(0, 0)] * (x.ndim - 1)))
 
-        found = self._apply(
+        found = _of_queries(
+            self.network,
             self.variables,
             padded(queries),
             QueryEdges(*map(padded, edges)),
@@ -160,9 +214,20 @@ class TrainedGraph:
         )
         return np.asarray(found)[:count]
 
-    @cached_property
-    def _apply(self):
-        return jax.jit(partial(self.network.apply, method="queries"))
+
+# Compiled once for a network, whatever its parameters.
+@partial(jax.jit, static_argnames="network")
+def _inputs(network, variables, adjacency, vectors) -> list[Array]:
+    return network.apply(variables, adjacency, vectors, method="inputs")
+
+
+@partial(jax.jit, static_argnames="network")
+def _of_queries(network, variables, queries, edges, inputs) -> Array:
+    return network.apply(variables, queries, edges, inputs, method="queries")
+
+
+def _digest(vector: Float32[np.ndarray, " D"]) -> int:
+    return hash(vector.tobytes())
 
 
 def _inside(nearest: Neighbours) -> Bool[np.ndarray, " Q"]:
@@ -250,10 +315,7 @@ class GraphReranking:
             same = gallery.live & (scores >= SAME)
             nodes[same] = np.flatnonzero(same)
             rows = np.flatnonzero(gallery.live & ~same)
-        if len(rows):
-            found = nearest_neighbours(gallery.vectors[rows], mine, 1)
-            inside = _inside(found)
-            nodes[rows[inside]] = found.ids[inside, 0]
+        nodes[rows] = self.trained.nodes(gallery.vectors[rows])
         return nodes
 
     def _verified(

@@ -9,6 +9,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.nn.graph import GraphNetwork, QueryEdges
 from jaxsim.ops.graph import union_graph
 from jaxsim.ops.neighbours import nearest_neighbours, self_neighbours
+from jaxsim.rerank import graph as graph_module
 from jaxsim.rerank.base import Asked, Gallery
 from jaxsim.rerank.graph import GraphReranking, TrainedGraph
 from jaxsim.rerank.spatial import INLIERS_FIRST, SpatialVerification
@@ -68,6 +69,59 @@ def test_images_of_the_index_keep_their_descriptors_and_new_ones_change_none():
             graph.describe(mixed[row : row + 1])[0], found[row], atol=1e-6
         )
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+
+
+def test_only_images_that_are_new_are_searched_for(monkeypatch):
+    vectors, others = unit(30), unit(3, seed=1)
+    vectors[20] = vectors[4]
+    graph = trained(vectors, k=4, kq=5, noise=0.2)
+    asked_for = []
+
+    def recorded(queries, *rest):
+        asked_for.append(queries)
+        return nearest_neighbours(queries, *rest)
+
+    expected = graph.describe(others)
+    monkeypatch.setattr("jaxsim.rerank.graph.nearest_neighbours", recorded)
+    found = graph.describe(np.concatenate([vectors[2:5], others, vectors[20:21]]))
+    np.testing.assert_array_equal(np.concatenate(asked_for), others)
+    np.testing.assert_allclose(found[3:6], expected, atol=1e-6)
+    np.testing.assert_array_equal(found[:3], graph.described[2:5])
+    np.testing.assert_array_equal(found[6], graph.described[4])
+    assert graph.nodes(vectors[[20, 4, 3]]).tolist() == [4, 4, 3]
+    assert len(asked_for) == 1
+    # The last digits differ where another program computed the same descriptors.
+    close = vectors[7:8] * np.float32(1 + 1e-6)
+    assert graph.nodes(close).tolist() == [7] and len(asked_for) == 2
+    assert graph.describe(vectors[:0]).shape == (0, 6)
+
+
+def test_other_parameters_share_what_has_none_and_its_programs():
+    vectors, others = unit(30), unit(3, seed=1)
+    graph = trained(vectors, k=4, kq=5, noise=0.2)
+    before = graph.describe(others)
+    programs = (
+        graph_module._inputs._cache_size(),
+        graph_module._of_queries._cache_size(),
+    )
+    variables = jax.tree.map(lambda x: 1.1 * x, graph.variables)
+    other = graph.with_variables(variables)
+    assert other.adjacency is graph.adjacency and other._rows is graph._rows
+    found = other.describe(others)
+    fresh = TrainedGraph(
+        network=graph.network,
+        variables=variables,
+        vectors=vectors,
+        graph=graph.graph,
+        query_neighbours=5,
+    )
+    np.testing.assert_array_equal(found, fresh.describe(others))
+    np.testing.assert_array_equal(other.described, fresh.described)
+    assert not np.allclose(found, before, atol=1e-4)
+    assert programs == (
+        graph_module._inputs._cache_size(),
+        graph_module._of_queries._cache_size(),
+    )
 
 
 def test_more_neighbours_than_images():
