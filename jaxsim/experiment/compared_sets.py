@@ -1,13 +1,15 @@
 """What re-rankers are compared on: retrieval sets and the descriptors of their images.
 
 They come from a config and its photos, from these and a file of descriptors, from a
-file of descriptors alone, or from an index.
+config that reads published descriptors, from a file of descriptors alone, or from an
+index.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import fiddle as fdl
 import numpy as np
 
 from jaxsim.core.errors import InputError
@@ -23,8 +25,11 @@ from jaxsim.experiment.described import (
     images_of_index,
     is_descriptor_file,
     is_index,
+    records_of,
 )
 from jaxsim.experiment.evaluate import retrieval_config
+from jaxsim.experiment.graph_experiment import GraphExperiment
+from jaxsim.experiment.graph_images import graph_images
 from jaxsim.index.storage import IndexStore
 from jaxsim.pipeline.descriptor_file import (
     DescriptorFile,
@@ -64,7 +69,8 @@ def open_sets(
     Args:
       what: a config with its options; the folder of an index, or a file of
         descriptors, whose labelled images query each other.
-      data: the folder of the config's data.
+      data: the folder of the config's data; of a config that trains on a graph, what
+        `jaxsim train` takes.
       descriptors: a file of descriptors of the config's images; None makes them.
       only: name of the set to keep; None keeps all.
       bars: shows progress.
@@ -73,7 +79,9 @@ def open_sets(
       InputError: something is missing or does not fit, or there are no labels.
     """
     path = Path(what).expanduser()
-    if is_descriptor_file(path):
+    # Options of a config may end as a file of descriptors does.
+    is_config = what.partition(":")[0].endswith(".py")
+    if not is_config and is_descriptor_file(path):
         _refuse(data, descriptors, "a file of descriptors")
         found = _of_file(path)
     elif is_index(path):
@@ -131,12 +139,8 @@ def _by_name(file: DescriptorFile, source: str) -> Callable:
 
 def _of_file(path: Path) -> ComparedSets:
     file = read_descriptors(path)
-    records = [
-        Record(name=name, content=Path(name), label=label)
-        for name, label in zip(file.names, file.labels, strict=True)
-    ]
     return ComparedSets(
-        sets=[RetrievalSet(name="file", database=records)],
+        sets=[RetrievalSet(name="file", database=records_of(file))],
         protocol=SameLabel(),
         embedding_of=_by_name(file, str(path)),
         about={"source": str(path), "fingerprint": file.fingerprint},
@@ -156,7 +160,13 @@ def _of_index(path: Path) -> ComparedSets:
 def _of_config(
     what: str, data: Path, descriptors: Path | None, only: str | None, bars: Bars
 ) -> ComparedSets:
-    config = retrieval_config(load_config(what, []))
+    config = load_config(what)
+    if fdl.get_callable(config) is GraphExperiment:
+        if config.published or is_index(data) or is_descriptor_file(data):
+            return _of_graph(what, config, data, descriptors, bars)
+        if descriptors is None and config.descriptors:
+            descriptors = Path(config.descriptors)
+    config = retrieval_config(config)
     experiment = construct(config)
     sets = experiment.data(data)
     if not sets:
@@ -185,4 +195,32 @@ def _of_config(
         protocol=experiment.protocol,
         embedding_of=lambda records: collection.part(embedding, records),
         about=about | {"fingerprint": model.fingerprint},
+    )
+
+
+def _of_graph(
+    what: str, config: fdl.Config, data: Path, descriptors: Path | None, bars: Bars
+) -> ComparedSets:
+    """Takes the descriptors that training on their graph would take."""
+    if descriptors is not None:
+        raise InputError(
+            f"--descriptors {descriptors}: '{data}' and the config have the "
+            "descriptors already. Leave it away"
+        )
+    # They are there: nothing is made, and no folder is needed to keep it.
+    images = graph_images(config, data, data, bars)
+    if not images.sets:
+        raise InputError(
+            f"'{data}' has nothing to measure: no two images share a label, or the "
+            "config has no measure"
+        )
+    return ComparedSets(
+        sets=images.sets,
+        protocol=construct(config.measure).protocol,
+        embedding_of=images.of,
+        about={
+            "source": str(data),
+            "config": what,
+            "fingerprint": images.descriptors.fingerprint,
+        },
     )

@@ -198,15 +198,20 @@ def images_of_file(path: Path) -> tuple[list[Record], list[RetrievalSet]]:
       InputError: it cannot be read.
     """
     file = read_descriptors(path)
-    records = [
-        Record(name=name, content=Path(name), label=label)
-        for name, label in zip(file.names, file.labels, strict=True)
-    ]
+    records = records_of(file)
     held = records[EVERY - 1 :: EVERY]
     training = [r for i, r in enumerate(records) if i % EVERY != EVERY - 1]
     labels = [r.label for r in held if r.label is not None]
     sets = [RetrievalSet(name="held_out", database=held)] if held else []
     return training, sets if len(set(labels)) < len(labels) else []
+
+
+def records_of(file: DescriptorFile) -> list[Record]:
+    """Returns the images of a file of descriptors, which has their names and labels."""
+    return [
+        Record(name=name, content=Path(name), label=label)
+        for name, label in zip(file.names, file.labels, strict=True)
+    ]
 
 
 def images_of_index(store: IndexStore) -> tuple[list[Record], DescriptorFile]:

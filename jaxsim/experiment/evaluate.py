@@ -23,6 +23,7 @@ from jaxsim.experiment.build import build_model
 from jaxsim.experiment.collection import Collection
 from jaxsim.experiment.construct import construct
 from jaxsim.experiment.experiments import ClassificationExperiment, RetrievalExperiment
+from jaxsim.experiment.graph_experiment import GraphExperiment
 from jaxsim.experiment.indexing import fit_sample
 from jaxsim.experiment.reranking import (
     StageName,
@@ -66,7 +67,8 @@ def evaluate(
 
     Args:
       config: of a `RetrievalExperiment` or a `ClassificationExperiment`; or of a
-        `TrainingExperiment`, for what it measures before training.
+        `TrainingExperiment` or a `GraphExperiment`, for what it measures before
+        training.
       root: what the experiment's `data` takes: the folder of a data set, or for some
         a manifest or "tfds:NAME:SPLIT".
       model: measured instead of the config's own, such as one that was trained.
@@ -152,20 +154,38 @@ def retrieval_config(config: fdl.Config) -> fdl.Config[RetrievalExperiment]:
     kind = fdl.get_callable(config)
     if kind is RetrievalExperiment:
         return config
-    if kind is not TrainingExperiment:
+    if kind not in (TrainingExperiment, GraphExperiment):
         raise InputError(
             f"the config describes a {kind.__name__}; what can be evaluated is a "
             "RetrievalExperiment or a ClassificationExperiment, such as that of "
-            "configs/folder.py, or a TrainingExperiment"
+            "configs/folder.py, a TrainingExperiment or a GraphExperiment"
         )
     if config.measure is None:
         raise InputError("the config trains and measures nothing; give it a measure")
+    if kind is GraphExperiment:
+        return _before_the_graph(config)
     return fdl.Config(
         RetrievalExperiment,
         model=config.model,
         data=config.measure.data,
         protocol=config.measure.protocol,
         fit_data=fdl.Partial(_sample_of, images=config.data),
+    )
+
+
+def _before_the_graph(config: fdl.Config) -> fdl.Config[RetrievalExperiment]:
+    """Returns what measures the descriptors that a graph is to be trained on."""
+    if config.published is not None or config.descriptor is None:
+        raise InputError(
+            "the config reads descriptors and describes no images. Measure them by "
+            "'jaxsim rerank compare' of the same config and --data"
+        )
+    return fdl.Config(
+        RetrievalExperiment,
+        model=config.descriptor,
+        data=config.measure.data,
+        protocol=config.measure.protocol,
+        fit_data=fdl.Partial(_sample_of, images=config.fit_data or config.data),
     )
 
 

@@ -15,6 +15,7 @@ from jaxsim.experiment.described import (
     images_of_index,
     is_descriptor_file,
     is_index,
+    records_of,
 )
 from jaxsim.index.storage import IndexStore
 from jaxsim.pipeline.descriptor_file import DescriptorFile, read_descriptors
@@ -52,8 +53,8 @@ def graph_images(
             given=given,
         )
     if is_descriptor_file(root):
-        images, sets = _of_file(root)
-        file, sets, fit = root, sets if measure else [], None
+        images = records_of(read_descriptors(root))
+        file, sets, fit = root, _labelled(images) if measure else [], None
     else:
         images = list(construct(config.data)(root))
         sets = measure.data(root) if measure else []
@@ -73,16 +74,6 @@ def graph_images(
         bars=bars,
         fit=fit,
     )
-
-
-def _of_file(path: Path) -> tuple[list[Record], list[RetrievalSet]]:
-    """Returns all images of a file, which query each other if labels repeat."""
-    file = read_descriptors(path)
-    records = [
-        Record(name=name, content=Path(name), label=label)
-        for name, label in zip(file.names, file.labels, strict=True)
-    ]
-    return records, _labelled(records)
 
 
 def _labelled(records: list[Record]) -> list[RetrievalSet]:
