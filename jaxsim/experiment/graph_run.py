@@ -28,7 +28,7 @@ from jaxsim.experiment.training_experiment import Keep
 from jaxsim.ops.graph import Graph, union_graph
 from jaxsim.ops.percentile import similarity_percentile
 from jaxsim.parallel.mesh import make_mesh
-from jaxsim.parallel.multihost import is_first_process
+from jaxsim.parallel.multihost import is_first_process, put_everywhere
 from jaxsim.pipeline.embed import Embedding
 from jaxsim.pipeline.graph_model import GraphModel
 from jaxsim.rerank.graph import TrainedGraph
@@ -161,23 +161,26 @@ class GraphRun:
     @cached_property
     def _untrained(self) -> TrainedGraph:
         """The graph with the first weights, which the seed gives."""
-        empty = self._with({})
         variables = jax.jit(self.experiment.network.init)(
             jax.random.key(self.experiment.seed),
-            empty.adjacency,
+            self._empty.adjacency,
             jnp.asarray(self._vectors),
         )
         return self._with(jax.device_get(variables["params"]))
 
-    def _with(self, params: dict) -> TrainedGraph:
+    @cached_property
+    def _empty(self) -> TrainedGraph:
         return TrainedGraph(
             network=self.experiment.network,
-            variables={"params": params},
+            variables={},
             vectors=self._vectors,
             graph=self.graph,
             query_neighbours=self.experiment.query_neighbours,
             verified_queries=self.experiment.queries != NEAREST,
         )
+
+    def _with(self, params: dict) -> TrainedGraph:
+        return self._empty.with_variables({"params": params})
 
     @cached_property
     def _variables(self) -> dict:
@@ -205,19 +208,34 @@ class GraphRun:
         ]
         return {"index": self.images.training, "measured on": measured}
 
+    @cached_property
+    def _missing(self) -> int:
+        """How many images have no descriptor."""
+        asked_for = [r for records in self.collections().values() for r in records]
+        records = list({record.name: record for record in asked_for}.values())
+        return int((~self.images.of(records).found).sum())
+
     def restore(self, checkpoints: Checkpoints, step: int | None) -> TrainState:
         """Returns the state of a checkpoint, or the first one of a run."""
         # Made now: shapes are found by tracing, which graphs cannot be made in.
         start = partial(self.recipe.start, self._variables)
         shapes = jax.eval_shape(start)
-        return restored(
+        layout = state_layout(shapes, self.mesh)
+        if step is None:
+            return put_everywhere(start(), self.mesh, layout)
+        state = restored(
             checkpoints,
             step,
             self.mesh,
             first=start,
-            layout=state_layout(shapes, self.mesh),
-            shapes=shapes,
+            layout=_without_graph(layout),
+            shapes=_without_graph(shapes),
         )
+        places = layout.collections[GRAPH]
+        # A copy, because the step uses the memory of its input again.
+        graph = jax.tree.map(jnp.array, self._variables[GRAPH])
+        graph = put_everywhere(graph, self.mesh, places)
+        return state.replace(collections={GRAPH: graph | state.collections[GRAPH]})
 
     def loop(self, checkpoints: Checkpoints, listeners: Sequence[Listener]) -> Loop:
         """Returns what `fit` needs besides the state."""
@@ -228,6 +246,7 @@ class GraphRun:
             records=self.records,
             steps=self.experiment.steps,
             checkpoints=checkpoints,
+            kept=_without_graph,
             extra={"config": config_to_json(self.config), "versions": versions()},
             every=self.experiment.every,
             evaluate=self._evaluate,
@@ -297,11 +316,14 @@ class GraphRun:
             network = model.trained.network
             about = {"descriptors": f"of a graph, {network.layers} layers"}
         about["fingerprint"] = self.images.descriptors.fingerprint
-        count = len(self.images.descriptors.names)
         return EvaluationResult(
             sets=sets,
             model=about,
-            data={"source": str(self.root), "images": str(count), "rejected": "0"},
+            data={
+                "source": str(self.root),
+                "images": str(len(self.images.descriptors.names)),
+                "rejected": str(self._missing),
+            },
             rejects=(),
             versions=versions(),
             device=device_name(),
@@ -346,3 +368,10 @@ class GraphRun:
         rows = read_rows(self.out / METRICS_FILE)
         row = next(r for r in reversed(rows) if r["step"] == step and "eval/loss" in r)
         return {name: row[f"eval/{name}"] for name in after.metrics}
+
+
+def _without_graph(state: TrainState) -> TrainState:
+    """Leaves out what is as large as the index and never changes; β is kept."""
+    return state.replace(
+        collections={GRAPH: {"beta": state.collections[GRAPH]["beta"]}}
+    )

@@ -103,6 +103,7 @@ class Loop:
       records: the images, by the ids of the batches.
       steps: updates in all.
       checkpoints: where states are kept.
+      kept: what a checkpoint holds of a state; None keeps all.
       extra: JSON stored with every checkpoint, such as the config.
       every: how often to evaluate and to keep a checkpoint.
       evaluate: measures a state; None never does.
@@ -116,6 +117,7 @@ class Loop:
     records: Sequence[Named]
     steps: int
     checkpoints: Checkpoints
+    kept: Callable[[TrainState], TrainState] | None = None
     extra: dict[str, Any] = field(default_factory=dict)
     every: Every = field(default_factory=Every)
     evaluate: Callable[[TrainState], Evaluation] | None = None
@@ -219,7 +221,8 @@ def _keep(loop: Loop, state: TrainState, step: int, watch: "_Watch") -> None:
     if loop.evaluate and (step == loop.steps or _divides(period, step)):
         metrics, main = loop.evaluate(state)
         watch.tell(step, {f"eval/{name}": value for name, value in metrics.items()})
-    loop.checkpoints.save(step, state, loop.extra, main)
+    kept = state if loop.kept is None else loop.kept(state)
+    loop.checkpoints.save(step, kept, loop.extra, main)
 
 
 def _divides(period: int, step: int) -> bool:

@@ -1,5 +1,6 @@
 """Runs on a graph: what is kept, resuming, use, and bad input."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import fiddle as fdl
@@ -7,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+from jaxsim.checkpoint.manager import Checkpoints
 from jaxsim.core.errors import IndexFormatError, InputError
 from jaxsim.core.progress import no_bars
 from jaxsim.data.records import Record, RetrievalSet
@@ -16,6 +18,7 @@ from jaxsim.experiment.evaluate import judge
 from jaxsim.experiment.graph_run import GraphRun
 from jaxsim.experiment.graphs import open_graph
 from jaxsim.experiment.reranking import asked_stages, build_stages
+from jaxsim.experiment.slowest_epoch import descent
 from jaxsim.experiment.train import train
 from jaxsim.ops.neighbours import self_neighbours
 from jaxsim.ops.percentile import similarity_percentile
@@ -76,6 +79,83 @@ def test_the_loss_falls_and_epochs_are_measured(run):
     assert result.after.metrics["all/map"] == pytest.approx(kept["eval/all/map"])
 
 
+def test_the_epoch_of_the_slowest_fall_is_kept(run, tmp_path):
+    data, _, _ = run
+    options = {"steps": 16, "learning_rate": 0.03}
+    out = tmp_path / "slowest"
+    kept = train(small(**options), data, out).kept_step
+    first = GraphRun(small(**options), data, tmp_path, no_bars)._first_loss
+    rows = [row for row in read_rows(out / "metrics.jsonl") if "eval/loss" in row]
+    losses = [(0, first), *((row["step"], row["eval/loss"]) for row in rows)]
+    slopes = {
+        losses[last][0]: descent(losses[: last + 1]) for last in range(1, len(losses))
+    }
+    # Neither the first, nor the last, nor that of the lowest loss.
+    assert kept == max(slopes, key=lambda step: slopes[step])
+    assert 2 < kept < 16 and losses[-1][1] < losses[kept // 2][1]
+    last = train(small(keep="last", **options), data, tmp_path / "last")
+    assert last.kept_step == last.steps == 16
+
+
+def test_the_graph_is_the_union_of_all_lists(run, tmp_path):
+    data, _, _ = run
+    vectors = read_descriptors(data).vectors
+    found = GraphRun(small(), data, tmp_path, no_bars).graph
+    expected = {}
+    for i, vector in enumerate(vectors):
+        others = [j for j in range(len(vectors)) if j != i]
+        # k = 4 counts the image itself.
+        for j in sorted(others, key=lambda j: -float(vector @ vectors[j]))[:3]:
+            expected[i, j] = expected[j, i] = float(vector @ vectors[j])
+    pairs = list(zip(found.rows.tolist(), found.columns.tolist(), strict=True))
+    assert len(expected) > 3 * len(vectors)
+    assert set(pairs) == set(expected)
+    weights = [expected[pair] for pair in pairs]
+    np.testing.assert_allclose(found.weights, weights, atol=1e-6)
+
+
+def test_alpha_scales_the_loss(run, tmp_path):
+    data, _, _ = run
+    once, twice = (
+        GraphRun(small(alpha=alpha), data, tmp_path, no_bars)._first_loss
+        for alpha in (1.0, 2.5)
+    )
+    assert once < 0 and twice == pytest.approx(2.5 * once)
+
+
+def test_images_without_a_descriptor_are_counted(run, tmp_path):
+    data, _, result = run
+    assert result.after.data["rejected"] == "0"
+    graph = GraphRun(small(), data, tmp_path, no_bars)
+    lost = Record(name="lost.jpg", content=Path("absent"), label="0")
+    training = [*graph.images.training, lost]
+    sets = [RetrievalSet(name="all", database=training)]
+    graph.images = replace(
+        graph.images,
+        training=training,
+        sets=sets,
+        file=None,
+        given=graph.images.descriptors,
+    )
+    about = graph._result(None).data
+    assert (about["images"], about["rejected"]) == ("40", "1")
+
+
+def test_an_evaluation_searches_for_nothing_again(run, tmp_path, monkeypatch):
+    data, _, result = run
+
+    def never(*_):
+        raise AssertionError("the index is searched for its own images")
+
+    graph = GraphRun(small(), data, tmp_path, no_bars)
+    parameters = result.model.trained.variables["params"]
+    models = [graph._with(parameters) for _ in range(2)]
+    monkeypatch.setattr("jaxsim.rerank.graph.nearest_neighbours", never)
+    assert models[0].adjacency is models[1].adjacency
+    after = graph._result(graph._stored(models[0]))
+    assert after.metrics == pytest.approx(result.after.metrics)
+
+
 def test_a_stored_graph_describes_as_before(run):
     _, out, result = run
     stored = open_graph(out)
@@ -110,6 +190,12 @@ def test_a_run_that_was_cut_short_ends_with_the_same_bits(run, tmp_path):
 
     with pytest.raises(Cut):
         train(small(keep="last"), data, tmp_path / "cut", listeners=[cut])
+    with Checkpoints(tmp_path / "cut" / "checkpoints") as checkpoints:
+        layout = checkpoints._about(4)["layout"]
+    # The graph is made of the index again.
+    assert [name for name in layout if "collections" in name] == [
+        "collections/graph/beta"
+    ]
     rest = train(small(keep="last"), data, tmp_path / "cut")
     assert rest.resumed_from == 4
     jax.tree.map(
