@@ -118,8 +118,9 @@ def grocery_config(options: argparse.Namespace) -> str:
 
 
 def smvs_config(options: argparse.Namespace) -> str:
+    photos = f"{options.data}/val" if options.quick else options.data
     size = QUICK if options.quick else "size_px=320,epochs=40"
-    return f"{CONFIGS / 'gss_smvs.py'}:distractors={options.data},{size}"
+    return f"{CONFIGS / 'gss_smvs.py'}:distractors={photos},{size}"
 
 
 def quality(reference: str, data: str, title: str | None) -> dict[str, float]:

@@ -24,12 +24,7 @@ from jaxsim.ops.neighbours import (
     nearest_neighbours,
     self_neighbours,
 )
-from jaxsim.pipeline.index_graph import (
-    GRAPH_FOLDER,
-    IndexGraph,
-    graph_path,
-    read_index_graph,
-)
+from jaxsim.pipeline.index_graph import IndexGraph, graph_path, read_index_graph
 from jaxsim.pipeline.local_features import content_of
 
 
@@ -131,12 +126,11 @@ class Neighbourhoods:
                 f"({error.strerror}). Give --data the folder of the photos, or choose "
                 f"graph={NEAREST} and queries={NEAREST}"
             ) from error
-        index = self.root if is_index(self.root) else None
         return PhotoVerifier(
             records=records,
             contents=contents,
-            features_folder=(index or cache_folder()) / FEATURES_FOLDER,
-            pairs_folder=index / GRAPH_FOLDER if index else cache_folder() / "pairs",
+            features_folder=cache_folder() / FEATURES_FOLDER,
+            pairs_folder=cache_folder() / "pairs",
         )
 
     def _of_file(self, path: Path) -> Int32[np.ndarray, "N K"]:

@@ -1,6 +1,7 @@
 """Inliers of pairs of images on disk, so that work that was killed goes on."""
 
 import logging
+import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,10 +30,10 @@ class PairCounts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files = sorted(folder.glob("*.npy"))
         self._new: list[np.ndarray] = []
         self._saved_s = time.monotonic()
-        blocks = [block for path in self._files if (block := _read(path)) is not None]
+        found = map(_read, sorted(folder.glob("*.npy")))
+        blocks = [block for block in found if block is not None]
         rows = np.concatenate([np.zeros(0, _TYPE), *blocks])
         self._known = rows[np.argsort(rows["pair"], kind="stable")]
 
@@ -80,11 +81,10 @@ class PairCounts:
           InputError: the disk is full or the folder cannot be written.
         """
         if self._new:
-            number = 1 + max((int(path.stem) for path in self._files), default=0)
-            path = self._folder / f"{number:08d}.npy"
+            # Two processes that verify the same pairs do not overwrite each other.
+            path = self._folder / f"{secrets.token_hex(8)}.npy"
             with atomic_write(path) as file:
                 np.save(file, np.concatenate(self._new))
-            self._files.append(path)
             self._new = []
         self._saved_s = time.monotonic()
 

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.runs import ROOT, metrics_of
+from tests.benchmarks.runs import ROOT, metrics_of, run
 
+SMVS = ROOT.parent / "shared" / "data" / "smvs"
 GROCERY = ROOT.parent / "shared" / "data" / "grocery"
 
 
@@ -23,8 +24,22 @@ def test_quick_run_measures_speed_and_draws_it(tmp_path):
     not Path(GROCERY, "images.csv").exists(), reason=f"no photos in {GROCERY}"
 )
 def test_quick_run_measures_quality(tmp_path):
-    metrics = metrics_of(
-        "bench_gss", "--part", "quality", "--data", GROCERY, folder=tmp_path
-    )
-    for kind in ("cosine", "gss", "gss_untrained", "gss_last"):
-        assert 0 < metrics[f"grocery/{kind}/map"] <= 1
+    words = ["--part", "quality", "--data", GROCERY]
+    sets = ["grocery"]
+    if SMVS.exists():
+        words += ["--smvs", SMVS]
+        sets += ["landmarks_among_grocery", "book_covers_among_grocery"]
+    metrics = metrics_of("bench_gss", *words, folder=tmp_path)
+    kinds = ("cosine", "alpha_qe", "dfs", "gss", "gss_untrained", "gss_last")
+    for name in sets:
+        for kind in kinds:
+            assert 0 < metrics[f"{name}/{kind}/map"] <= 1
+
+
+def test_dense_matrices_take_no_more_memory_than_they_may(tmp_path):
+    pytest.importorskip("torch")
+    words = ("--part", "speed", "--sizes", "300", "1500", "--peer-gib", "0.02")
+    done = run("bench_gss", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "torch 1500: does not fit into 0.02 GiB" in done.stdout
+    assert "jaxsim 1500: {" in done.stdout
