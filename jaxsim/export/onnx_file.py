@@ -17,8 +17,10 @@ from jax.extend import core
 from jaxsim import __version__
 from jaxsim.core.errors import InputError, MissingExtraError
 from jaxsim.core.files import atomic_write
+from jaxsim.export.onnx_arithmetic import elementwise
 from jaxsim.export.onnx_graph import Graph, Operand, Value
-from jaxsim.export.onnx_ops import EMITTERS, elementwise
+from jaxsim.export.onnx_lookups import top_k
+from jaxsim.export.onnx_ops import EMITTERS
 from jaxsim.export.program import BATCH, Program
 
 ONNX_FILE = "model.onnx"
@@ -173,6 +175,8 @@ def _apply(graph: Graph, equation, given: list[Operand]) -> list[Operand]:
         return [np.asarray(x) for x in (found if several else [found])]
     if name not in EMITTERS:
         raise _unknown(name)
+    if name == "top_k":
+        return top_k(graph, outputs, given, params)
     return [EMITTERS[name](graph, outputs[0], given, params)]
 
 
@@ -196,7 +200,7 @@ def _drop_unread(graph: Graph, output: str) -> None:
     """Removes nodes and constants that the result does not depend on."""
     needed, kept = {output}, []
     for node in reversed(graph.nodes):
-        if node.output[0] in needed:
+        if needed.intersection(node.output):
             kept.append(node)
             needed.update(node.input)
     graph.nodes[:] = reversed(kept)

@@ -7,7 +7,7 @@ broadcast along, because operations of ONNX broadcast themselves.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,13 +79,20 @@ class Graph:
 
     def node(self, kind: str, inputs: Sequence[str], **attributes) -> str:
         """Adds an operation and returns the name of its output."""
+        return self.node_of_several(kind, inputs, 1, **attributes)[0]
+
+    def node_of_several(
+        self, kind: str, inputs: Sequence[str], outputs: int, **attributes
+    ) -> list[str]:
+        """Adds an operation and returns the names of its outputs."""
         from onnx import helper  # pyright: ignore[reportMissingImports]
 
-        output = f"{kind.lower()}_{len(self.nodes)}"
-        made = helper.make_node(kind, list(inputs), [output], **attributes)
-        made.name = output
+        name = f"{kind.lower()}_{len(self.nodes)}"
+        names = [name + f"_{i}" * (i > 0) for i in range(outputs)]
+        made = helper.make_node(kind, list(inputs), names, **attributes)
+        made.name = name
         self.nodes.append(made)
-        return output
+        return names
 
     def constant(self, array: np.ndarray, name: str | None = None) -> str:
         """Returns the name of a constant, stored once."""
@@ -171,3 +178,17 @@ class Graph:
             name = self.node("Expand", [name, shape])
         self._made[key] = name
         return name
+
+
+Params = dict[str, Any]
+Emit = Callable[[Graph, Any, list[Operand], Params], Operand]
+"""(graph, JAX's output variable's shape and dtype, operands, parameters) -> result.
+
+Adds what one of JAX's primitives computes."""
+
+
+class Like:
+    """A shape and a dtype."""
+
+    def __init__(self, shape, dtype):
+        self.shape, self.dtype = shape, dtype

@@ -73,6 +73,8 @@ OPERATIONS = {
     "pad and slice": lambda x: jax.lax.slice_in_dim(
         jnp.pad(x, ((0, 0), (1, 2))), 1, 6, 2, axis=1
     ),
+    "largest": lambda x: jnp.concatenate(jax.lax.top_k(x, 3), 1),
+    "elu": jax.nn.elu,
     "stack": lambda x: jnp.stack([x, 2 * x], 1).reshape(x.shape[0], -1),
     "concatenate": lambda x: jnp.concatenate([x, x[:, 1:3]], 1),
     "integers": lambda x: (
