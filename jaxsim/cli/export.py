@@ -3,7 +3,8 @@
 MODEL is the folder RUN of `jaxsim train --out RUN` (or RUN/model, or a bundle), or
 options of a descriptor as `jaxsim index --model` takes them, whose whitening is fitted
 on --photos. Of `configs/deepsim.py` the similarity is written, from two descriptors to
-a score; RUN/descriptor is the descriptor it was trained on.
+a score; of `configs/gss.py` the inductive query, from a descriptor to a new one.
+RUN/descriptor is the descriptor that they were trained on.
 
   bundle       parameters and JSON, which `--model` of other commands takes
   stablehlo    for JAX without jaxsim, on CPUs, GPUs and TPUs (extra stablehlo)
@@ -41,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--photos",
         metavar="PHOTOS",
         help="folder, .csv or tfds:NAME:SPLIT to compare on (and to fit whitening on); "
-        "for a similarity perhaps a file of `jaxsim embed`. Default: 16 photos that "
-        "come with scikit-image",
+        "for a similarity or graph perhaps a file of `jaxsim embed`. Default: 16 "
+        "photos that come with scikit-image",
     )
     parser.add_argument(
         "--slot",

@@ -11,6 +11,7 @@ from jaxsim.data.datasets import skimage_photos
 from jaxsim.data.records import Record
 from jaxsim.experiment.build import build_model, open_trained
 from jaxsim.experiment.described import DESCRIPTOR_FOLDER
+from jaxsim.experiment.graphs import open_graph
 from jaxsim.experiment.indexing import fit_sample
 from jaxsim.experiment.model_spec import ModelSpec
 from jaxsim.experiment.run import MODEL_FOLDER
@@ -20,18 +21,21 @@ from jaxsim.export.write import (
     ExportReport,
     Format,
     export_descriptor,
+    export_graph,
     export_similarity,
 )
 from jaxsim.pipeline.descriptor_file import read_descriptors
 from jaxsim.pipeline.embed import Embedder
+from jaxsim.pipeline.graph_model import GRAPH_FILE, GraphModel
 from jaxsim.pipeline.model import CONFIG_FILE, PARAMETERS_FILE, ImageModel
 from jaxsim.pipeline.similarity import SIMILARITY_FILE, SimilarityModel
 
 MOST_PHOTOS = 16
+Exportable = ImageModel | SimilarityModel | GraphModel
 
 
-def open_exportable(folder: Path) -> ImageModel | SimilarityModel:
-    """Loads the descriptor or the similarity that a training run left behind.
+def open_exportable(folder: Path) -> Exportable:
+    """Loads the descriptor, similarity or graph that a training run left behind.
 
     Args:
       folder: of the run; its model/, similarity/ or descriptor/; or a bundle. Of a run
@@ -45,8 +49,12 @@ def open_exportable(folder: Path) -> ImageModel | SimilarityModel:
     if (folder / PARAMETERS_FILE).is_file():
         if (folder / SIMILARITY_FILE).is_file():
             return open_similarity(folder)
+        if (folder / GRAPH_FILE).is_file():
+            return open_graph(folder)
         return open_trained(folder)
     inside = folder / MODEL_FOLDER
+    if (inside / GRAPH_FILE).is_file():
+        return open_graph(inside)
     if (inside / PARAMETERS_FILE).is_file() and (inside / CONFIG_FILE).is_file():
         return open_trained(inside)
     try:
@@ -79,7 +87,7 @@ def export_model(
       photos: to compare the file with the model on, of which up to 16 are taken, evenly
         spaced; by default those in the scikit-image wheel.
       descriptors: of a similarity whose run did not describe images itself, a file of
-        `jaxsim embed` to be compared on.
+        `jaxsim embed` to be compared on; a graph without one takes its own index.
       slot: see `jaxsim.export.program.image_inputs`; only for descriptors.
       bars: shows progress.
 
@@ -104,8 +112,10 @@ def export_model(
             found, out, chosen, format=format, slot=slot, bars=bars
         )
     if slot is not None:
-        raise InputError("a similarity has no images; leave --slot away")
+        raise InputError("a similarity or graph has no images; leave --slot away")
     vectors, names = _described(found, model, chosen, descriptors, bars)
+    if isinstance(found, GraphModel):
+        return export_graph(found, out, vectors, names, format=format, bars=bars)
     return export_similarity(found, out, vectors, names, format=format, bars=bars)
 
 
@@ -115,13 +125,13 @@ def _evenly(count: int) -> list[int]:
 
 
 def _described(
-    model: SimilarityModel,
+    model: SimilarityModel | GraphModel,
     folder: object,
     records: Sequence[Record],
     file: Path | None,
     bars: Bars,
 ):
-    """Returns descriptors of the kind that a similarity was trained on, and names."""
+    """Returns descriptors of the kind that a model was trained on, and names."""
     if file is not None:
         stored = read_descriptors(file)
         model.check_described_by(stored.fingerprint)
@@ -130,6 +140,10 @@ def _described(
     run = Path(str(folder)).expanduser()
     places = [p / DESCRIPTOR_FOLDER for p in (run, *run.parents[:2])]
     place = next((p for p in places if (p / PARAMETERS_FILE).is_file()), None)
+    if place is None and isinstance(model, GraphModel):
+        # It has the descriptors of its own index.
+        rows = _evenly(len(model.trained.vectors))
+        return model.trained.vectors[rows], [f"image {row}" for row in rows]
     if place is None:
         raise InputError(
             "this similarity was trained on descriptors of a file, so that it cannot "

@@ -8,6 +8,7 @@ from typing import Any
 from jaxsim.core.environment import versions
 from jaxsim.core.errors import IndexFormatError
 from jaxsim.core.files import atomic_write
+from jaxsim.export.graph_program import GraphQueries
 from jaxsim.export.module_json import to_json
 from jaxsim.export.program import BATCH, ImageInput, Program
 from jaxsim.pipeline.model import ImageModel
@@ -15,7 +16,7 @@ from jaxsim.pipeline.similarity import SimilarityModel
 
 ABOUT_FILE = "model.json"
 FORMAT = 1
-DESCRIPTOR, SIMILARITY = "descriptor", "similarity"
+DESCRIPTOR, SIMILARITY, GRAPH = "descriptor", "similarity", "graph queries"
 PACKAGES = ("jaxsim", "jax", "jaxlib", "flax", "numpy", "onnx", "onnxruntime")
 
 
@@ -66,6 +67,18 @@ def about_similarity(model: SimilarityModel) -> dict[str, Any]:
     return {
         "kind": SIMILARITY,
         "described_by": model.described_by,
+        "network": to_json(model.network),
+    }
+
+
+def about_graph(model: GraphQueries) -> dict[str, Any]:
+    """Returns which descriptors it makes new ones of, and among how many images."""
+    return {
+        "kind": GRAPH,
+        "described_by": model.described_by,
+        "neighbours": model.neighbours,
+        "images": model.images,
+        "comparison": "cosine",
         "network": to_json(model.network),
     }
 

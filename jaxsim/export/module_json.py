@@ -11,6 +11,7 @@ from jaxsim.nn.backbones.resnet import ResNet
 from jaxsim.nn.backbones.vgg import VGG16
 from jaxsim.nn.classifier import ImageClassifier
 from jaxsim.nn.descriptor import Descriptor
+from jaxsim.nn.graph import GraphNetwork
 from jaxsim.nn.heads import FullyConnected
 from jaxsim.nn.pooling import Gem, Mac, Rmac, Spoc
 from jaxsim.nn.region_proposals import RegionProposals
@@ -25,6 +26,7 @@ CLASSES: dict[str, type] = {
         EfficientNetLite,
         FullyConnected,
         Gem,
+        GraphNetwork,
         ImageClassifier,
         Mac,
         Preprocessing,

@@ -17,6 +17,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxsim.core.errors import MissingExtraError, WeightsError
 from jaxsim.core.files import atomic_write
+from jaxsim.export.graph_program import GraphQueries
 from jaxsim.nn.backbones.fold import fold_batch_norm, unfold_batch_norm
 from jaxsim.nn.backbones.pretrained import BACKBONE, PARAMS, name_tables
 from jaxsim.nn.weights.safetensors_file import read_safetensors
@@ -27,9 +28,10 @@ from jaxsim.pipeline.similarity import SimilarityModel
 SAFETENSORS_FILE = "model.safetensors"
 NAMINGS = ("torchvision", "timm")
 """Those that are written, in order of preference."""
+Exported = ImageModel | SimilarityModel | GraphQueries
 
 
-def naming_of(model: ImageModel | SimilarityModel) -> str | None:
+def naming_of(model: Exported) -> str | None:
     """Returns the convention that names the backbone; None for our own names."""
     if not isinstance(model, ImageModel):
         return None
@@ -40,9 +42,7 @@ def naming_of(model: ImageModel | SimilarityModel) -> str | None:
     return next((name for name in NAMINGS if name in tables), None)
 
 
-def write_safetensors(
-    model: ImageModel | SimilarityModel, path: Path, *, about: Mapping[str, Any]
-) -> None:
+def write_safetensors(model: Exported, path: Path, *, about: Mapping[str, Any]) -> None:
     """Writes the parameters of a model.
 
     Args:
@@ -64,7 +64,7 @@ def write_safetensors(
         file.write(content)
 
 
-def read_variables(path: Path, model: ImageModel | SimilarityModel) -> dict[str, Any]:
+def read_variables(path: Path, model: Exported) -> dict[str, Any]:
     """Returns the variables of a model of this structure from such a file, folded.
 
     Args:
@@ -95,7 +95,7 @@ def read_variables(path: Path, model: ImageModel | SimilarityModel) -> dict[str,
     return variables
 
 
-def _foreign(model: ImageModel | SimilarityModel) -> dict[str, np.ndarray]:
+def _foreign(model: Exported) -> dict[str, np.ndarray]:
     table = _table(model)
     variables: Mapping[str, Any] = model.variables
     if table and isinstance(model, ImageModel):
@@ -118,7 +118,7 @@ def _shapes(variables: Mapping[str, Any]) -> dict[Any, tuple[int, ...]]:
     return {path: np.shape(leaf) for path, leaf in leaves.items()}
 
 
-def _table(model: ImageModel | SimilarityModel) -> NameTable:
+def _table(model: Exported) -> NameTable:
     naming = naming_of(model)
     if naming is None or not isinstance(model, ImageModel):
         return {}

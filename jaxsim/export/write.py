@@ -20,11 +20,13 @@ from jaxsim.data.records import Record
 from jaxsim.export.about import (
     PACKAGES,
     about_descriptor,
+    about_graph,
     about_program,
     about_similarity,
     write_about,
 )
 from jaxsim.export.bundle import load_bundle
+from jaxsim.export.graph_program import GraphQueries, graph_program
 from jaxsim.export.onnx_file import ONNX_FILE, run_onnx, write_onnx
 from jaxsim.export.parity import Parity, compare_descriptors, compare_scores
 from jaxsim.export.photos import load_photos
@@ -47,7 +49,9 @@ from jaxsim.export.stablehlo import (
     run_stablehlo,
     write_stablehlo,
 )
+from jaxsim.ops.normalise import SMALLEST_NORM
 from jaxsim.pipeline.embed import Embedder
+from jaxsim.pipeline.graph_model import GraphModel
 from jaxsim.pipeline.model import PARAMETERS_FILE, ImageModel, save_variables
 from jaxsim.pipeline.similarity import SimilarityModel
 from jaxsim.rerank.similarity import NetworkSimilarity, all_scores
@@ -62,7 +66,7 @@ MODEL_FILES = {
 }
 REPORT_FILE = "report.json"
 BATCH_SIZE = 4
-Model = ImageModel | SimilarityModel
+Model = ImageModel | SimilarityModel | GraphQueries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +209,59 @@ def export_similarity(
     return _export(model, similarity_program, about, out, format, compare)
 
 
+def export_graph(
+    model: GraphModel,
+    out: Path,
+    vectors: np.ndarray,
+    names: Sequence[str],
+    *,
+    format: Format,
+    bars: Bars = no_bars,
+) -> ExportReport:
+    """Exports the inductive query of a graph, from a descriptor to a new one.
+
+    Args:
+      model: to export.
+      out: a new or empty folder.
+      vectors: float32 [N, D], descriptors of photos, unit length. They are compared,
+        and so are mixtures of neighbours in this list, which are in no index.
+      names: of the photos.
+      format: of the file; a bundle is what the run has left already.
+      bars: shows progress.
+
+    Raises:
+      InputError: as `export_descriptor`; or the index is too large for the format.
+      MissingExtraError: the format needs a package that is not installed.
+    """
+    if format == "bundle":
+        raise InputError(
+            "a graph needs no bundle: the folder RUN/model that its training has left "
+            "is what --graph of other commands takes. Copy it, or choose another "
+            "--format"
+        )
+    _prepare(out)
+    queries = GraphQueries.of(model)
+    if format != "safetensors":
+        queries.require_small(format)
+    # Not halfway, where both would be as near and rounding would choose.
+    mixed = 2 * vectors + np.roll(vectors, -1, axis=0)
+    lengths = np.linalg.norm(mixed, axis=1, keepdims=True)
+    asked = np.concatenate([vectors, mixed / np.maximum(lengths, SMALLEST_NORM)])
+    shown = [
+        *names,
+        *(f"{a} + {b}" for a, b in zip(names, [*names[1:], *names[:1]], strict=True)),
+    ]
+
+    def compare(run: Run) -> Parity:
+        with bars("describe", 2 * len(asked)) as progress:
+            reference = model.trained.describe(asked)
+            progress(len(asked))
+            exported = _in_batches(run, {"queries": asked}, progress)
+        return compare_descriptors(reference, exported, shown, comparison="cosine")
+
+    return _export(queries, graph_program, about_graph(queries), out, format, compare)
+
+
 Run = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
@@ -278,6 +335,7 @@ def _write(
         write_safetensors(model, path, about=about)
         write_about(folder, about)
         return _of_variables(program, read_variables(path, model))
+    assert not isinstance(model, GraphQueries)  # refused before
     save_variables(folder, model.variables)
     write_about(folder, about | {"config": model.config})
     loaded = load_bundle(folder)

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float32, Int32, Int64
+from jaxtyping import Array, Bool, Float32, Float64, Int32, Int64
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
@@ -80,7 +80,7 @@ class TrainedGraph:
         return sparse_matrix(normalised(self.graph, self_loops=True))
 
     @cached_property
-    def _inputs(self) -> list[Array]:
+    def layer_inputs(self) -> list[Array]:
         """What each layer is given at the rows of the index, then the last output."""
         vectors = jnp.asarray(self.vectors)
         return _inputs(self.network, self.variables, self.adjacency, vectors)
@@ -88,9 +88,14 @@ class TrainedGraph:
     @cached_property
     def described(self) -> Float32[np.ndarray, "N D"]:
         """The new descriptors of the index, unit length."""
-        found = np.asarray(self._inputs[-1])
+        found = np.asarray(self.layer_inputs[-1])
         length = np.linalg.norm(found, axis=1, keepdims=True)
         return (found / np.maximum(length, 1e-12)).astype(np.float32)
+
+    @property
+    def degrees(self) -> Float64[np.ndarray, " N"]:
+        """Sums of the weights of each row, with 1 for itself."""
+        return 1 + self.graph.degrees()
 
     def edges(self, found: Neighbours) -> QueryEdges:
         """Returns the edges of queries to their neighbours, normalised as the index'.
@@ -105,7 +110,7 @@ class TrainedGraph:
         known = found.ids != MISSING_ID
         weights = np.where(known, np.maximum(found.scores, 0), 0)
         ids = np.where(known, found.ids, 0)
-        degrees = 1 + self.graph.degrees()
+        degrees = self.degrees
         own = 1 + weights.sum(axis=1, dtype=np.float64)
         weights = weights / np.sqrt(own[:, None] * degrees[ids])
         return QueryEdges(
@@ -210,7 +215,7 @@ class TrainedGraph:
             self.variables,
             padded(queries),
             QueryEdges(*map(padded, edges)),
-            self._inputs[:-1],
+            self.layer_inputs[:-1],
         )
         return np.asarray(found)[:count]
 

@@ -15,6 +15,7 @@ from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.evaluation.protocols.same_label import SameLabel
 from jaxsim.experiment.config_file import load_config
 from jaxsim.experiment.evaluate import judge
+from jaxsim.experiment.exporting import export_model
 from jaxsim.experiment.graph_run import GraphRun
 from jaxsim.experiment.graphs import open_graph
 from jaxsim.experiment.reranking import asked_stages, build_stages
@@ -279,6 +280,20 @@ def test_verification_needs_photos(run, tmp_path):
     data, _, _ = run
     with pytest.raises(InputError, match="verification needs the photos"):
         train(small(graph="verified"), data, tmp_path / "run")
+
+
+def test_the_inductive_query_is_exported(run, tmp_path):
+    pytest.importorskip("safetensors", reason="the extra is not installed")
+    data, out, _ = run
+    for number, options in enumerate(({}, {"descriptors": data})):
+        report = export_model(
+            out, tmp_path / str(number), format="safetensors", **options
+        )
+        assert report.about["kind"] == "graph queries"
+        assert report.metrics()["photos"] == 32
+        assert report.metrics()["max_error"] < 1e-5
+    with pytest.raises(InputError, match="leave --slot away"):
+        export_model(out, tmp_path / "x", format="onnx", slot=(8, 8))
 
 
 def test_bad_input(run, tmp_path):
