@@ -4,7 +4,8 @@ Lite0 (ImageNet weights) and ResNet-50 (random weights), each with GeM and R-MAC
 exported as stablehlo, onnx and safetensors and compared with the model on photographs
 of scikit-image, or on those of --data. Then the whole program, from pixels to
 descriptors, runs in turns in JAX, in JAX from the StableHLO file, in ONNX Runtime, and
-in PyTorch with the same weights (GeM only), all on the CPU with the same threads.
+in PyTorch with the same weights, all on the CPU with the same threads. One table at the
+end has the sizes, errors and images a second.
 
   python benchmarks/bench_export.py --json export.json
   python benchmarks/bench_export.py --quick
@@ -63,11 +64,32 @@ def main() -> None:
             for name, value in metrics.items():
                 if case in name:
                     print(f"{name:44s} {value:12.4g}", flush=True)
+    print_table(metrics, formats)
     if options.json:
         from _report import write_report
 
         settings = {"size_px": size_px, "batch": BATCH, "threads": THREADS}
         write_report(options.json, metrics, settings | {"photos": len(records)})
+
+
+def print_table(metrics: dict[str, float], formats: list[str]) -> None:
+    """Prints sizes, errors and speeds, one line a case and format."""
+    runners = ("jax", "stablehlo", "onnxruntime", "torch")
+    cases = [n.split("/")[1] for n in metrics if n.startswith("images_per_s/")]
+    cases = list(dict.fromkeys(case.rpartition("_")[0] for case in cases))
+    print(f"{'model':14s} {'format':12s} {'MB':>7s} {'max error':>10s}   images/s:")
+    for case in cases:
+        rates = (
+            f"{runner} {metrics[f'images_per_s/{case}_{runner}']:.1f}"
+            for runner in runners
+            if f"images_per_s/{case}_{runner}" in metrics
+        )
+        told = "  ".join(rates)
+        for format in formats:
+            size = metrics[f"mb/{case}_{format}"]
+            error = metrics[f"max_error/{case}_{format}"]
+            print(f"{case:14s} {format:12s} {size:7.1f} {error:10.1e}   {told}")
+            told = ""
 
 
 def parse_options() -> argparse.Namespace:
@@ -171,12 +193,34 @@ def programs(model, folder: Path, formats, twin, pooling: str) -> dict[str, Run]
     if "onnx" in formats:
         session = run_onnx(folder / "onnx" / ONNX_FILE)
         runs["onnxruntime"] = lambda: session(arrays)
-    if twin is not None and pooling == "gem":
-        runs["torch"] = of_torch(twin, images, model)
+    if twin is not None:
+        pool = torch_gem if pooling == "gem" else torch_rmac
+        runs["torch"] = of_torch(twin, images, model, pool)
     return runs
 
 
-def of_torch(twin, images: np.ndarray, model) -> Run:
+def torch_gem(maps, model):
+    exponent = float(model.variables["params"]["pooling"]["p"][0])
+    return maps.clamp(min=1e-6).pow(exponent).mean((2, 3)).pow(1 / exponent)
+
+
+def torch_rmac(maps, model):
+    """Returns the sum of the normalised maxima of the same regions."""
+    import jax.numpy as jnp
+    import torch
+
+    from jaxsim.ops.regions import rmac_grid
+
+    sizes = jnp.array([maps.shape[2:]], jnp.int32)
+    squares, present = rmac_grid(sizes, levels=model.module.pooling.levels)
+    total = 0
+    for y, x, side in np.asarray(squares)[np.asarray(present)].tolist():
+        maxima = maps[:, :, y : y + side, x : x + side].amax((2, 3))
+        total = total + torch.nn.functional.normalize(maxima)
+    return total
+
+
+def of_torch(twin, images: np.ndarray, model, pool: Callable) -> Run:
     import torch
 
     torch.set_num_threads(THREADS)
@@ -185,13 +229,11 @@ def of_torch(twin, images: np.ndarray, model) -> Run:
         torch.tensor(values).view(1, 3, 1, 1)
         for values in (model.module.mean, model.module.std)
     )
-    exponent = float(model.variables["params"]["pooling"]["p"][0])
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
 
     def run() -> np.ndarray:
         with torch.inference_mode():
-            maps = twin((pixels.float() - mean) / std).clamp(min=1e-6)
-            vectors = maps.pow(exponent).mean((2, 3)).pow(1 / exponent)
+            vectors = pool(twin((pixels.float() - mean) / std), model)
             return torch.nn.functional.normalize(vectors).numpy()
 
     return run
