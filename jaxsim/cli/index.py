@@ -16,6 +16,10 @@ later runs encode new photos with it until --retrain or another --kind:
   ivfpq:LISTS,M   M bytes a photo in LISTS lists, of which a search looks into a few
   faiss:FACTORY   an index of faiss (extra `faiss`), such as faiss:IVF1024,PQ64
 
+With --store milvus the images are also put into a collection of Milvus, embedded in
+this process or on a server. PHOTOS may then be a .parquet file or folder of parts that
+`jaxsim embed` wrote, which needs no --out; --kind is exact or auto there.
+
 examples:
   jaxsim index ~/Photos --out photos.index
   jaxsim index shop.csv --out shop.index --model pooling=gem,size_px=320
@@ -23,6 +27,7 @@ examples:
   jaxsim index tfds:food101:train --out food.index --batch-size 64
   jaxsim index ~/Photos --out photos.index --kind pq:64
   jaxsim index ~/Photos --out photos.index --retrain
+  jaxsim index shop.parquet --store milvus --uri shop.db --manifest shop.csv
 """
 
 import argparse
@@ -31,10 +36,11 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
+    from jaxsim.cli.milvus import add_store
     from jaxsim.cli.options import add_model, json_file
 
     parser.add_argument("photos", metavar="PHOTOS", help="what to index")
-    parser.add_argument("--out", required=True, type=Path, help="folder of the index")
+    parser.add_argument("--out", type=Path, help="folder of the index")
     add_model(parser)
     parser.add_argument(
         "--kind",
@@ -49,16 +55,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", type=json_file, metavar="FILE", help="write what was done; - prints"
     )
+    add_store(parser).add_argument(
+        "--manifest",
+        type=Path,
+        metavar="FILE.csv",
+        help="columns to be stored, too, by the images' paths, for --where of `jaxsim "
+        "search`; PHOTOS itself if that is a .csv",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Indexes and says what was done."""
+    """Indexes, loads into Milvus if asked for, and says what was done."""
+    from jaxsim.cli.milvus import (
+        asks_exact,
+        is_descriptor_parts,
+        load,
+        place_of,
+        refuse_options,
+    )
+    from jaxsim.cli.output import write_json
+    from jaxsim.core.errors import InputError
+
+    place = place_of(options)
+    facts: dict[str, object] = {}
+    if place is None:
+        refuse_options(options, ("manifest",), "goes with --store milvus only")
+    else:
+        asks_exact(options)
+    if place is not None and is_descriptor_parts(options.photos):
+        given = ("out", "model", "retrain")
+        refuse_options(options, given, "does not go with a file of descriptors")
+    elif options.out is None:
+        raise InputError("--out is missing: name the folder of the index")
+    else:
+        facts = _index(options, in_folder=place is None)
+    if place is not None:
+        loaded = load(options, place)
+        facts = {**facts, "milvus": loaded} if facts else loaded
+    if options.json:
+        write_json(options.json, facts)
+
+
+def _index(options: argparse.Namespace, *, in_folder: bool) -> dict[str, object]:
+    """Brings the index in a folder up to date."""
     import dataclasses
     import sys
     import time
 
     from jaxsim.cli.options import chosen_model
-    from jaxsim.cli.output import skipped, write_json
+    from jaxsim.cli.output import skipped
     from jaxsim.cli.progress import progress_bar
     from jaxsim.data.sources import open_source
     from jaxsim.experiment.indexing import index_images
@@ -66,7 +111,7 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.pipeline.update import REJECTS_FILE
 
     started = time.perf_counter()
-    kind = None if options.kind is None else Kind.parse(options.kind)
+    kind = Kind.parse(options.kind) if in_folder and options.kind else None
     records, unfollowed = open_source(options.photos)
     report = index_images(
         options.out,
@@ -91,9 +136,8 @@ def run(options: argparse.Namespace) -> None:
     if report.rejects:
         listed = options.out / REJECTS_FILE
         print(skipped(report.rejects, listed_in=listed), file=sys.stderr)
-    if options.json:
-        facts = dataclasses.asdict(report) | {"rejects": len(report.rejects)}
-        write_json(options.json, {**facts, "seconds": round(seconds, 2)})
+    facts = dataclasses.asdict(report) | {"rejects": len(report.rejects)}
+    return {**facts, "seconds": round(seconds, 2)}
 
 
 def _absolute(photos: str) -> str:

@@ -7,6 +7,9 @@ spatial adds 0.01 for every point that fits, and those of --similarity may excee
 Results come as a table, as JSON, or as a page with pictures. Queries that cannot be
 used are skipped, with reasons; if none is left, the exit code is 2.
 
+With --store milvus a collection of Milvus is searched, and INDEX only says which model
+describes the queries: an index, the folder of parts of `jaxsim embed`, or RUN/model.
+
 examples:
   jaxsim search photos.index query.jpg
   jaxsim search photos.index a.jpg b.jpg --k 20 --html answer.html
@@ -15,6 +18,7 @@ examples:
   jaxsim search lists.index query.jpg --nprobe 32
   jaxsim search photos.index query.jpg --similarity runs/similarity --rerank learned:100
   jaxsim search photos.index query.jpg --graph runs/graph
+  jaxsim search shop.parquet query.jpg --store milvus --uri shop.db --where "price < 20"
 """
 
 import argparse
@@ -23,6 +27,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
+    from jaxsim.cli.milvus import add_store
     from jaxsim.cli.options import add_rerank, html_file, json_file, positive
 
     parser.add_argument("index", type=Path, metavar="INDEX", help="folder of the index")
@@ -42,24 +47,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--html", type=html_file, metavar="FILE", help="write a page with pictures"
     )
+    add_store(parser).add_argument(
+        "--where",
+        metavar="CONDITION",
+        help="which rows may be found, by the columns of the collection, as Milvus "
+        "writes it: \"label == 'shoe' and price < 20\"",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Searches and shows the results in the form that was asked for."""
-    import sys
+    from jaxsim.cli.milvus import place_of, refuse_options
 
-    from jaxsim.cli.output import printable, write_json
-    from jaxsim.core.errors import InputError
-    from jaxsim.core.ranking import Ranking
-    from jaxsim.data.sources import open_sources
+    place = place_of(options)
+    if place is None:
+        refuse_options(options, ("where",), "goes with --store milvus only")
+        _search_index(options)
+    else:
+        given = ("rerank", "similarity", "graph", "nprobe", "html")
+        refuse_options(options, given, "does not go with --store milvus")
+        _search_milvus(options, place)
+
+
+def _search_index(options: argparse.Namespace) -> None:
+    from jaxsim.cli.answers import open_queries, usable
+    from jaxsim.cli.output import printable
     from jaxsim.experiment.graphs import open_graph
     from jaxsim.experiment.indexing import FEATURES_FOLDER, open_engine
     from jaxsim.experiment.reranking import asked_stages, build_stages
     from jaxsim.experiment.similarities import open_similarity
 
-    sources = [*options.queries, *([options.folder] if options.folder else [])]
-    if not sources:
-        raise InputError("give at least one query image, or --folder FOLDER")
+    queries, unusable = open_queries(options)
     similarity = options.similarity and open_similarity(options.similarity)
     graph = options.graph and open_graph(options.graph)
     names = asked_stages(
@@ -67,7 +85,6 @@ def run(options: argparse.Namespace) -> None:
         similarity=similarity is not None,
         graph=graph and graph.trained,
     )
-    queries, unusable = open_sources(sources)
     engine = open_engine(options.index, probes=options.nprobe)
     if graph is not None:
         graph.check_described_by(engine.embedder.model.fingerprint)
@@ -84,63 +101,47 @@ def run(options: argparse.Namespace) -> None:
     )
     ranking, rejects = engine.search(queries, options.k, stages)
     skipped = [*unusable, *rejects]
-    for reject in skipped:
-        print(f"skipped {printable(reject.name)}: {reject.reason}", file=sys.stderr)
-    if len(rejects) == len(queries):
-        raise InputError("none of the queries can be used")
-    usable = sorted(set(range(len(queries))) - {reject.id for reject in rejects})
-    queries = [queries[row] for row in usable]
-    ranking = Ranking(ranking.ids[usable], ranking.scores[usable])
-    answers = _answers(queries, ranking, engine.store.rows)
+    queries, ranking = usable(queries, ranking, rejects, skipped)
     reranked = ",".join(map(str, names)) or None
-    if options.json:
-        found = {
-            "index": str(options.index),
-            "rerank": reranked,
-            "queries": answers,
-            "skipped": [{"name": r.name, "reason": r.reason} for r in skipped],
-        }
-        write_json(options.json, found)
+
+    def describe(i: int) -> dict[str, object]:
+        row = engine.store.rows[i]
+        return {"name": row.name, "label": row.label}
+
+    about = {"index": str(options.index), "rerank": reranked}
+    _show(options, queries, ranking, describe, about, skipped)
     if options.html:
         facts = {"re-ranked by": reranked} if reranked else {}
         if skipped:
             facts["queries skipped"] = ", ".join(printable(r.name) for r in skipped)
         _write_page(options.html, queries, ranking, engine, facts)
+
+
+def _search_milvus(options: argparse.Namespace, place) -> None:
+    from jaxsim.cli.answers import open_queries, usable
+    from jaxsim.experiment.milvus_collection import search_collection
+
+    queries, unusable = open_queries(options)
+    answer = search_collection(
+        place, options.index, queries, options.k, where=options.where or ""
+    )
+    skipped = [*unusable, *answer.rejects]
+    queries, ranking = usable(queries, answer.ranking, answer.rejects, skipped)
+    about = {"index": place.uri, "collection": place.collection, "where": options.where}
+    _show(options, queries, ranking, answer.rows.__getitem__, about, skipped)
+
+
+def _show(options, queries, ranking, describe, about: dict, skipped) -> None:
+    """Writes JSON if asked for, or prints tables if nothing else is."""
+    from jaxsim.cli.answers import answers, print_tables
+    from jaxsim.cli.output import write_json
+
+    found = answers(queries, ranking, describe)
+    if options.json:
+        reasons = [{"name": r.name, "reason": r.reason} for r in skipped]
+        write_json(options.json, {**about, "queries": found, "skipped": reasons})
     if not options.json and not options.html:
-        _print_tables(answers)
-
-
-def _answers(queries, ranking, rows) -> list[dict]:
-    return [
-        {
-            "query": query.name,
-            "path": str(query.content) if isinstance(query.content, Path) else None,
-            "results": [
-                {
-                    "rank": rank,
-                    "id": int(i),
-                    "name": rows[i].name,
-                    "label": rows[i].label,
-                    "score": round(float(score), 6),
-                }
-                for rank, (i, score) in enumerate(zip(ids, scores, strict=True), 1)
-                if i >= 0
-            ],
-        }
-        for query, ids, scores in zip(queries, ranking.ids, ranking.scores, strict=True)
-    ]
-
-
-def _print_tables(answers: list[dict]) -> None:
-    from jaxsim.cli.output import printable, table
-
-    for answer in answers:
-        print(printable(answer["query"]))
-        rows = [
-            [str(hit["rank"]), f"{hit['score']:.3f}", printable(hit["name"])]
-            for hit in answer["results"]
-        ]
-        print(table(["rank", "score", "image"], rows), end="\n\n")
+        print_tables(found)
 
 
 def _write_page(path: str, queries, ranking, engine, facts: dict[str, str]) -> None:

@@ -90,7 +90,7 @@ def index_images(
         if store is None or not (len(store) or _goes_on(store, records, source, model)):
             (path / MANIFEST).unlink(missing_ok=True)
             fresh = _build(model, records, fit_records, bars, shapes)
-            _require_unit_vectors(fresh)
+            require_unit_vectors(fresh)
             if kind is not None:
                 kind.check_dimension(fresh.dimension)
             fresh.save(folder)
@@ -141,7 +141,7 @@ def open_engine(
     if probes is not None:
         store.kind.check_probes(probes)
     model = load_model(path / MODEL_FOLDER)
-    _require_unit_vectors(model)
+    require_unit_vectors(model)
     return SearchEngine(store, Embedder(model, batch_size=batch_size), probes)
 
 
@@ -174,7 +174,8 @@ def _check_training(
         kind.check_rows(images)
 
 
-def _require_unit_vectors(model: ImageModel) -> None:
+def require_unit_vectors(model: ImageModel) -> None:
+    """Raises InputError for a model whose descriptors an index cannot hold."""
     if model.comparison != "cosine":
         raise InputError(
             "this model's descriptors are no unit vectors: they are compared by "

@@ -17,6 +17,8 @@ from jaxsim.pipeline.embed import Embedding
 SUFFIXES = (".npz", ".parquet")
 PARTS_FILE = "_parts.json"
 """In a folder of parts: what they are of."""
+FINGERPRINT = "jaxsim.fingerprint"
+"""In the metadata of a Parquet file: names the model."""
 
 MOST_OFF_LENGTH = 1e-3
 
@@ -162,24 +164,32 @@ def _read_parquet(path: Path) -> DescriptorFile:
     table = parquet.read_table(path)
     vectors = np.array(table["vector"].to_pylist(), np.float32)
     if path.is_dir():
-        _require_all_parts(path)
+        parts_of(path)
     metadata = table.schema.metadata or {}
     return DescriptorFile(
         vectors=vectors,
         names=tuple(table["name"].to_pylist()),
         labels=tuple(table["label"].to_pylist()),
-        fingerprint=metadata[b"jaxsim.fingerprint"].decode(),
+        fingerprint=metadata[FINGERPRINT.encode()].decode(),
     )
 
 
-def _require_all_parts(folder: Path) -> None:
+def parts_of(folder: Path) -> tuple[Path, ...]:
+    """Returns the files of a folder of parts, in the order of their rows.
+
+    Raises:
+      ValueError: one is missing, or nothing says how many there are.
+      OSError: the folder cannot be read.
+    """
     parts = json.loads((folder / PARTS_FILE).read_text())["parts"]
-    missing = [p for p in range(parts) if not (folder / part_name(p, parts)).exists()]
+    files = tuple(folder / part_name(part, parts) for part in range(parts))
+    missing = [file.name for file in files if not file.exists()]
     if missing:
         raise ValueError(
-            f"{len(missing)} of {parts} parts are missing, such as "
-            f"{part_name(missing[0], parts)}; the command that wrote the others goes on"
+            f"{len(missing)} of {parts} parts are missing, such as {missing[0]}; the "
+            "command that wrote the others goes on"
         )
+    return files
 
 
 def stored_name(text: str) -> str:
@@ -197,5 +207,5 @@ def _write_parquet(file, names, labels, vectors, fingerprint: str) -> None:
     table = pa.table(
         {"name": names, "label": pa.array(labels, pa.string()), "vector": columns}
     )
-    described = table.replace_schema_metadata({"jaxsim.fingerprint": fingerprint})
+    described = table.replace_schema_metadata({FINGERPRINT: fingerprint})
     parquet.write_table(described, file)

@@ -19,6 +19,7 @@ from jaxsim.index.compressed import (
 from jaxsim.index.exact import ExactIndex
 from jaxsim.index.kind import Kind
 from tests.contracts.stored_indexes import through_the_disk
+from tests.index.milvus import filled, opened_again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,7 @@ INDEXES = {
         "ivfpq:8,8", recall=0.9, kept=kept_in_lists, probes=8
     ),
     "faiss, flat": compressed("faiss:Flat", recall=1.0, kept=kept_whole),
+    "milvus": IndexCase(build=filled, reload=opened_again, recall=1.0),
     "faiss, all lists": compressed(
         "faiss:IVF8,Flat", recall=1.0, kept=kept_whole, probes=8
     ),

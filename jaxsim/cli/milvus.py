@@ -1,0 +1,97 @@
+"""Options and answers of `jaxsim index` and `jaxsim search` with --store milvus."""
+
+import argparse
+from pathlib import Path
+
+
+def add_store(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    """Declares --store, --uri and --collection."""
+    group = parser.add_argument_group(
+        "Milvus", "vectors in a database of their own (extra milvus); see docs/scale.md"
+    )
+    group.add_argument(
+        "--store",
+        choices=("folder", "milvus"),
+        default="folder",
+        help="where vectors are: in the index's folder, or in Milvus at --uri",
+    )
+    group.add_argument(
+        "--uri",
+        help="a path that ends in .db, for Milvus Lite in this process, or a server, "
+        "such as http://localhost:19530",
+    )
+    group.add_argument("--collection", help="its name in Milvus, jaxsim by default")
+    return group
+
+
+def place_of(options: argparse.Namespace):
+    """Returns the collection that options name, None where vectors are in a folder."""
+    from jaxsim.core.errors import InputError
+    from jaxsim.index.milvus_server import Place
+
+    if options.store == "folder":
+        refuse_options(options, ("uri", "collection"), "goes with --store milvus only")
+        return None
+    if options.uri is None:
+        raise InputError(
+            "--store milvus needs --uri: a path that ends in .db, or a server, such as "
+            "http://localhost:19530"
+        )
+    return Place(options.uri, options.collection or "jaxsim")
+
+
+def refuse_options(options: argparse.Namespace, names, why: str) -> None:
+    """Raises InputError if one of these options was given."""
+    from jaxsim.core.errors import InputError
+
+    for name in names:
+        if getattr(options, name) not in (None, False):
+            raise InputError(f"--{name} {why}")
+
+
+def asks_exact(options: argparse.Namespace) -> bool:
+    """Returns whether --kind asks for a search of every vector."""
+    from jaxsim.core.errors import InputError
+
+    if options.kind not in (None, "exact", "auto"):
+        raise InputError(
+            f"--kind {options.kind}: Milvus searches every vector (exact), or as it "
+            "likes (auto)"
+        )
+    return options.kind != "auto"
+
+
+def load(options: argparse.Namespace, place) -> dict[str, object]:
+    """Fills a collection with a file of descriptors or an index, and says so."""
+    import dataclasses
+    import sys
+    import time
+
+    from jaxsim.cli.progress import progress_bar
+    from jaxsim.experiment.milvus_collection import load_file, load_index
+
+    started = time.perf_counter()
+    given = Path(options.photos)
+    from_file = is_descriptor_parts(options.photos)
+    manifest = options.manifest
+    if not from_file and given.suffix == ".csv":
+        manifest = given
+    report = (load_file if from_file else load_index)(
+        given if from_file else options.out,
+        place,
+        manifest=manifest,
+        exact=asks_exact(options),
+        bars=progress_bar,
+    )
+    seconds = time.perf_counter() - started
+    print(
+        f"{place}: {report.images} images of {report.dimension} numbers, with the "
+        f"columns {', '.join(report.columns)}, loaded in {seconds:.1f} s",
+        file=sys.stderr,
+    )
+    return {**dataclasses.asdict(report), "seconds": round(seconds, 2)}
+
+
+def is_descriptor_parts(photos: str) -> bool:
+    """Returns whether PHOTOS names descriptors, which `jaxsim embed` wrote."""
+    return photos.endswith(".parquet")

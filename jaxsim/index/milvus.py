@@ -1,0 +1,370 @@
+"""Vectors in a collection of Milvus, embedded in this process or on a cluster."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Int64
+
+from jaxsim.core.errors import InputError
+from jaxsim.core.ranking import MISSING_ID, Ranking
+from jaxsim.index.base import check_k, check_vectors, search_in_blocks
+from jaxsim.index.milvus_server import CALL_S, Place, asking, connect, is_field_name
+
+Column = Literal["text", "integer", "number", "truth"]
+ID = "id"
+VECTOR = "vector_"
+"""What the vectors' field is called, before the fingerprint of their model: Milvus Lite
+keeps no other words about a collection."""
+MOST_RESULTS = 16384
+_MOST_TEXT = 65535
+_SENT_BYTES = 8 << 20
+_IDS_AT_ONCE = 4096
+
+
+class MilvusIndex:
+    """Rows of a collection, searched by inner product.
+
+    Ids are row numbers. They are not kept apart from the rows: ids of rows at the end
+    that were deleted are given again after the collection is opened anew. Equal scores
+    come by rising id; which of equal rows are left out at the end is Milvus' choice.
+
+    Args:
+      client: of pymilvus.
+      place: the collection.
+      model: fingerprint of the model that made the vectors.
+      dimension: length of a vector.
+      columns: what else is known of a row, by name.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        place: Place,
+        *,
+        model: str,
+        dimension: int,
+        columns: Mapping[str, Column],
+    ) -> None:
+        self._client, self.place = client, place
+        self.model, self.columns = model, dict(columns)
+        self._dimension = dimension
+        self._total: int | None = None
+
+    @classmethod
+    def open(cls, place: Place) -> "MilvusIndex":
+        """Opens a collection that `prepare` made.
+
+        Raises:
+          InputError: there is none, or Milvus cannot be reached; see
+            `jaxsim.index.milvus_server.connect`.
+          MissingExtraError: pymilvus is not installed.
+        """
+        client = connect(place, may_create=False)
+        with asking(place):
+            names = client.list_collections(timeout=CALL_S)
+        if place.collection not in names:
+            raise InputError(
+                f"{place.uri} has no collection '{place.collection}'; it has "
+                f"{', '.join(sorted(names)) or 'none'}. Name one by --collection, or "
+                "load vectors by 'jaxsim index … --store milvus'"
+            )
+        return cls._described(client, place)
+
+    @classmethod
+    def prepare(
+        cls,
+        place: Place,
+        *,
+        model: str,
+        dimension: int,
+        columns: Mapping[str, Column] | None = None,
+        exact: bool = True,
+    ) -> "MilvusIndex":
+        """Opens a collection, or makes it.
+
+        Args:
+          place: of the collection.
+          model: fingerprint of the model of the vectors, letters and digits.
+          dimension: D.
+          columns: what is stored beside them.
+          exact: search every vector; False leaves the kind of search to Milvus. Only
+            for a new collection.
+
+        Raises:
+          InputError: there is one with vectors of another model or length, or with
+            other columns.
+        """
+        columns = columns or {}
+        if wrong := [n for n in columns if not is_field_name(n) or n == ID]:
+            raise InputError(
+                f"Milvus cannot have a column '{wrong[0]}': use letters, digits and _, "
+                f"no digit first, and not '{ID}'. Rename it"
+            )
+        client = connect(place, may_create=True)
+        with asking(place):
+            exists = client.has_collection(place.collection, timeout=CALL_S)
+        if not exists:
+            _create(client, place, model, dimension, columns, exact=exact)
+        index = cls._described(client, place)
+        index.check_model(model, dimension)
+        if index.columns != dict(columns):
+            raise InputError(
+                f"{place} has the columns {_listed(index.columns)}, and these rows "
+                f"have {_listed(columns)}. Give rows of the same columns, or another "
+                "--collection"
+            )
+        return index
+
+    @classmethod
+    def _described(cls, client, place: Place) -> "MilvusIndex":
+        with asking(place):
+            fields = client.describe_collection(place.collection, timeout=CALL_S)
+            fields = {field["name"]: field for field in fields["fields"]}
+            client.load_collection(place.collection, timeout=CALL_S)
+        vectors = [name for name in fields if name.startswith(VECTOR)]
+        if len(vectors) != 1 or ID not in fields:
+            raise InputError(
+                f"{place} was not made by jaxsim: it has the fields {_listed(fields)}. "
+                "Choose another --collection"
+            )
+        kinds: dict[Any, Column] = {t: name for name, t in _milvus_types().items()}
+        return cls(
+            client,
+            place,
+            model=vectors[0].removeprefix(VECTOR),
+            dimension=int(fields[vectors[0]]["params"]["dim"]),
+            columns={
+                name: kinds[field["type"]]
+                for name, field in fields.items()
+                if name not in (ID, vectors[0])
+            },
+        )
+
+    @property
+    def dimension(self) -> int:
+        """Length of a descriptor."""
+        return self._dimension
+
+    def __len__(self) -> int:
+        """Returns the number of rows that are not deleted."""
+        (answer,) = self._query("", ["count(*)"])
+        return int(answer["count(*)"])
+
+    def check_model(self, model: str, dimension: int) -> None:
+        """Raises InputError unless the vectors are of this model and length."""
+        if (model, dimension) != (self.model, self.dimension):
+            raise InputError(
+                f"{self.place} holds vectors of {self.dimension} numbers by the model "
+                f"{self.model}, and these are of {dimension} numbers by {model}; they "
+                "cannot be compared. Use the same model, or another --collection"
+            )
+
+    def search(self, queries: np.ndarray, k: int, *, where: str = "") -> Ranking:
+        """Returns the k most similar rows of each query.
+
+        Args:
+          queries: float32 [Q, D], finite.
+          k: 1 to 16,384; results beyond the last row are missing.
+          where: which rows may be found, as Milvus writes it: "label == 'x'".
+
+        Raises:
+          InputError: the queries or k cannot be used, or Milvus does not understand the
+            condition.
+        """
+        queries = check_vectors(queries, self.dimension, "queries")
+        check_k(k)
+        if k > MOST_RESULTS:
+            raise InputError(f"k is {k}, and Milvus gives {MOST_RESULTS} at the most")
+        search = partial(self._search_block, where=where)
+        return search_in_blocks(search, queries, k, k)
+
+    def _search_block(self, queries: np.ndarray, k: int, *, where: str) -> tuple:
+        try:
+            with asking(self.place):
+                found = self._client.search(
+                    self.place.collection,
+                    data=list(queries),
+                    filter=where,
+                    limit=k,
+                    anns_field=VECTOR + self.model,
+                    search_params={"metric_type": "IP"},
+                    consistency_level="Strong",
+                    timeout=CALL_S,
+                )
+        except InputError as error:
+            if not where:
+                raise
+            raise InputError(
+                f'--where "{where}": {error}. It may name the columns '
+                f"{_listed({ID: 0, **self.columns})}, such as \"label == 'x'\""
+            ) from error
+        ids = np.full((len(queries), k), MISSING_ID, np.int64)
+        scores = np.zeros((len(queries), k), np.float32)
+        for row, hits in enumerate(found):
+            ids[row, : len(hits)] = [hit[ID] for hit in hits]
+            scores[row, : len(hits)] = [hit["distance"] for hit in hits]
+        ranking = Ranking.from_scores(ids, scores)
+        return ranking.scores, ranking.ids
+
+    def rows(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """Returns the columns of some rows, by id."""
+        found: dict[int, dict[str, Any]] = {}
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            part = ", ".join(str(int(i)) for i in ids[start : start + _IDS_AT_ONCE])
+            for row in self._query(f"{ID} in [{part}]", [ID, *self.columns]):
+                found[row[ID]] = {name: row.get(name) for name in self.columns}
+        return found
+
+    def add(self, vectors: np.ndarray) -> Int64[np.ndarray, " M"]:
+        """Appends descriptors and returns their ids.
+
+        Raises:
+          InputError: wrong shape or type, NaN or infinite values.
+        """
+        first = self.total
+        ids = np.arange(first, first + len(vectors))
+        self.put(ids, vectors)
+        return ids
+
+    def put(
+        self,
+        ids: Int64[np.ndarray, " M"],
+        vectors: np.ndarray,
+        rows: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Writes rows, in place of those that have the same ids.
+
+        Args:
+          ids: int64 [M].
+          vectors: float32 [M, D], finite.
+          rows: values of the columns, M of them; None has none.
+
+        Raises:
+          InputError: wrong shape or type, NaN or infinite values.
+        """
+        vectors = check_vectors(vectors, self.dimension, "vectors")
+        field = VECTOR + self.model
+        step = max(1, _SENT_BYTES // (4 * self.dimension))
+        for start in range(0, len(ids), step):
+            data = [
+                {ID: int(ids[i]), field: vectors[i], **(rows[i] if rows else {})}
+                for i in range(start, min(start + step, len(ids)))
+            ]
+            with asking(self.place):
+                self._client.upsert(self.place.collection, data, timeout=CALL_S)
+        if self._total is not None and len(ids):
+            self._total = max(self._total, int(ids[-1]) + 1)
+
+    def delete(self, ids: np.ndarray) -> None:
+        """Removes rows; removing one twice is no error.
+
+        Raises:
+          InputError: there never was such a row.
+        """
+        ids = np.asarray(ids, np.int64)
+        unknown = ids[(ids < 0) | (ids >= self.total)]
+        if len(unknown):
+            raise InputError(
+                f"cannot delete row {unknown[0]}: this index has rows 0 to "
+                f"{self.total - 1}"
+            )
+        self._remove(ids)
+
+    def keep_only(self, ids: Int64[np.ndarray, " M"]) -> None:
+        """Removes all rows but these, whose ids rise."""
+        last = int(ids[-1]) if len(ids) else -1
+        with asking(self.place):
+            self._client.delete(
+                self.place.collection, filter=f"{ID} > {last}", timeout=CALL_S
+            )
+        self._remove(np.setdiff1d(np.arange(last + 1), ids))
+        self._total = None
+
+    def flush(self) -> None:
+        """Has Milvus write down what it was given."""
+        with asking(self.place):
+            self._client.flush(self.place.collection, timeout=CALL_S)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._client.close()
+
+    @property
+    def total(self) -> int:
+        """One more than the highest id, found by asking whether there are higher."""
+        if self._total is None:
+            beyond = 1
+            while self._has_from(beyond - 1):
+                beyond *= 2
+            there, missing = beyond // 2 - 1, beyond - 1
+            while missing - there > 1:
+                middle = (there + missing) // 2
+                if self._has_from(middle):
+                    there = middle
+                else:
+                    missing = middle
+            self._total = missing
+        return self._total
+
+    def _has_from(self, row: int) -> bool:
+        return bool(self._query(f"{ID} >= {row}", [ID], limit=1))
+
+    def _remove(self, ids: np.ndarray) -> None:
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            part = ids[start : start + _IDS_AT_ONCE].tolist()
+            with asking(self.place):
+                self._client.delete(self.place.collection, ids=part, timeout=CALL_S)
+
+    def _query(self, condition: str, fields: list[str], **options) -> list[dict]:
+        with asking(self.place):
+            return list(
+                self._client.query(
+                    self.place.collection,
+                    filter=condition,
+                    output_fields=fields,
+                    consistency_level="Strong",
+                    timeout=CALL_S,
+                    **options,
+                )
+            )
+
+
+def _create(
+    client, place: Place, model: str, dimension: int, columns, *, exact: bool
+) -> None:
+    from pymilvus import DataType, MilvusClient  # pyright: ignore[reportMissingImports]
+
+    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+    schema.add_field(ID, DataType.INT64, is_primary=True)
+    schema.add_field(VECTOR + model, DataType.FLOAT_VECTOR, dim=dimension)
+    types = _milvus_types()
+    for name, kind in columns.items():
+        length = {"max_length": _MOST_TEXT} if kind == "text" else {}
+        schema.add_field(name, types[kind], nullable=True, **length)
+    searched = client.prepare_index_params()
+    searched.add_index(
+        field_name=VECTOR + model,
+        index_type="FLAT" if exact else "AUTOINDEX",
+        metric_type="IP",
+    )
+    with asking(place):
+        client.create_collection(
+            place.collection, schema=schema, index_params=searched, timeout=CALL_S
+        )
+
+
+def _milvus_types() -> dict[Column, Any]:
+    from pymilvus import DataType  # pyright: ignore[reportMissingImports]
+
+    return {
+        "text": DataType.VARCHAR,
+        "integer": DataType.INT64,
+        "number": DataType.DOUBLE,
+        "truth": DataType.BOOL,
+    }
+
+
+def _listed(names) -> str:
+    return ", ".join(names) or "none"

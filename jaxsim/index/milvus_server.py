@@ -1,0 +1,158 @@
+"""Where a collection of Milvus is: a folder of this machine, or a server."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jaxsim.core.errors import InputError, MissingExtraError
+from jaxsim.core.files import check_target
+
+LITE = ".db"
+"""Paths that end so are opened by Milvus Lite, inside this process."""
+CONNECT_S = 10
+CALL_S = 300
+"""For how long to wait until a server answers, and until it has done something."""
+_LIBRARIES = "milvus_lite", "pymilvus", "grpc"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A collection of Milvus.
+
+    Attributes:
+      uri: a path that ends in .db, or such as http://host:19530.
+      collection: its name there.
+
+    Raises:
+      InputError: the URI is neither of both, or no collection can have the name.
+    """
+
+    uri: str
+    collection: str = "jaxsim"
+
+    def __post_init__(self):
+        try:
+            parts = urlsplit(self.uri)
+            is_server = parts.scheme in ("http", "https") and bool(parts.hostname)
+            is_server = is_server and parts.port != 0
+        except ValueError:
+            is_server = False
+        if not is_server and not (self.is_file and "://" not in self.uri):
+            raise InputError(
+                f"--uri '{self.uri}': expected a path that ends in {LITE}, for Milvus "
+                "Lite, or a server's address, such as http://localhost:19530"
+            )
+        if not is_field_name(self.collection):
+            raise InputError(
+                f"'{self.collection}' cannot name a collection of Milvus: use letters, "
+                "digits and _, and no digit first"
+            )
+
+    @property
+    def is_file(self) -> bool:
+        """Whether Milvus Lite opens it."""
+        return self.uri.endswith(LITE)
+
+    def __str__(self) -> str:
+        return f"the collection '{self.collection}' of {self.uri}"
+
+
+def is_field_name(text: str) -> bool:
+    """Returns whether Milvus takes a name for a collection or a column."""
+    return text.isascii() and text.isidentifier() and len(text) < 256
+
+
+def connect(place: Place, *, may_create: bool):
+    """Returns a client of pymilvus; the server has answered.
+
+    Args:
+      place: what to open.
+      may_create: make a folder of Milvus Lite that is not there.
+
+    Raises:
+      MissingExtraError: pymilvus or Milvus Lite is not installed.
+      InputError: the server does not answer within 10 s, or the folder cannot be
+        opened.
+    """
+    try:
+        import pymilvus  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise MissingExtraError("pymilvus", "milvus") from error
+    if place.is_file:
+        try:
+            import milvus_lite  # noqa: F401  # pyright: ignore[reportMissingImports]
+        except ImportError as error:
+            raise MissingExtraError("milvus-lite", "milvus") from error
+        _check_folder(Path(place.uri).expanduser(), may_create=may_create)
+    uri = str(Path(place.uri).expanduser().resolve()) if place.is_file else place.uri
+    try:
+        # What fails is said below, in one sentence.
+        with _silent():
+            return pymilvus.MilvusClient(uri, timeout=CONNECT_S)
+    except pymilvus.MilvusException as error:
+        if place.is_file:
+            raise InputError(
+                f"Milvus Lite cannot open '{place.uri}'. Is it open in another "
+                "process, or does it hold something else? End the other process, or "
+                "choose another --uri"
+            ) from error
+        raise InputError(
+            f"no Milvus answers at {place.uri} within {CONNECT_S} s "
+            f"({_first_line(error)}). Start it, or correct --uri"
+        ) from error
+
+
+@contextmanager
+def asking(place: Place) -> Iterator[None]:
+    """Turns what Milvus refuses into an InputError with its reason."""
+    import grpc
+    from pymilvus import MilvusException  # pyright: ignore[reportMissingImports]
+
+    try:
+        with _silent():
+            yield
+    except MilvusException as error:
+        raise InputError(f"{place}: Milvus says: {_first_line(error)}") from error
+    except grpc.RpcError as error:
+        raise InputError(f"{place}: the connection failed ({error})") from error
+
+
+def _first_line(error) -> str:
+    return next(iter(str(error.message).splitlines()), "nothing")
+
+
+def _check_folder(path: Path, *, may_create: bool) -> None:
+    if path.exists():
+        if not path.is_dir():
+            raise InputError(
+                f"'{path}' is a file, and Milvus Lite (3 or later) keeps a folder. "
+                "Choose another --uri"
+            )
+        if not os.access(path, os.W_OK):
+            raise InputError(f"there is no permission to write to '{path}'")
+        return
+    if not may_create:
+        raise InputError(
+            f"there is no '{path}'. Load vectors into it: jaxsim index FILE.parquet "
+            f"--store milvus --uri {path}"
+        )
+    check_target(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keeps libraries from logging errors that are raised as well."""
+    loggers = [logging.getLogger(name) for name in _LIBRARIES]
+    before = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

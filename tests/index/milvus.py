@@ -1,0 +1,48 @@
+"""Collections of Milvus Lite for tests, where it is installed."""
+
+import tempfile
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxsim.index.milvus import MilvusIndex
+from jaxsim.index.milvus_server import Place
+
+MODEL = "0123456789abcdef" * 2
+_numbers = count()
+
+
+def require_milvus() -> None:
+    """Skips the test unless both packages are installed."""
+    for package in ("pymilvus", "milvus_lite"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory:
+    """One folder for all tests, as each starts a server in this process."""
+    return tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+
+
+def filled(vectors: np.ndarray, **options) -> MilvusIndex:
+    """Returns a new collection of some vectors."""
+    require_milvus()
+    uri = str(Path(_folder().name) / "tests.db")
+    index = MilvusIndex.prepare(
+        Place(uri, f"c{next(_numbers)}"),
+        model=MODEL,
+        dimension=vectors.shape[1],
+        **options,
+    )
+    index.add(vectors)
+    return index
+
+
+def opened_again(vectors: np.ndarray, path: Path) -> MilvusIndex:
+    """Returns a collection that another connection has filled."""
+    index = filled(vectors)
+    index.close()
+    return MilvusIndex.open(index.place)

@@ -1,0 +1,191 @@
+"""A collection of Milvus: columns, conditions, and what is refused."""
+
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from jaxsim.core.errors import InputError, MissingExtraError
+from jaxsim.index.milvus import MilvusIndex
+from jaxsim.index.milvus_server import Place
+from tests.contracts.indexes import nearest, recall, unit_vectors
+from tests.index.milvus import MODEL, filled, require_milvus
+
+VECTORS, QUERIES = unit_vectors(60, 0), unit_vectors(3, 1)
+ROWS = [
+    {"name": f"{i}.jpg", "label": "shoe" if i % 3 == 0 else None, "price": i / 2}
+    for i in range(60)
+]
+COLUMNS = {"name": "text", "label": "text", "price": "number"}
+
+
+@pytest.fixture
+def index(tmp_path):
+    require_milvus()
+    place = Place(str(tmp_path / "index.db"))
+    made = MilvusIndex.prepare(place, model=MODEL, dimension=16, columns=COLUMNS)
+    made.put(np.arange(60), VECTORS, ROWS)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "where, chosen",
+    [
+        ("label == 'shoe'", lambda row: row["label"] == "shoe"),
+        ("price < 4.5", lambda row: row["price"] < 4.5),
+        (
+            'label == "shoe" and price >= 3',
+            lambda row: row["label"] and row["price"] >= 3,
+        ),
+        ("name in ['7.jpg', '8.jpg']", lambda row: row["name"] in ("7.jpg", "8.jpg")),
+        ("label == 'hat'", lambda row: False),
+    ],
+)
+def test_conditions_choose_the_rows_that_may_be_found(index, where, chosen):
+    wanted = [i for i, row in enumerate(ROWS) if chosen(row)]
+    ranking = index.search(QUERIES, 60, where=where)
+    count = len(wanted)
+    best = nearest(VECTORS[wanted], QUERIES, count)
+    np.testing.assert_array_equal(
+        ranking.ids[:, :count], np.array(wanted, int)[best] if count else best
+    )
+    assert (ranking.ids[:, count:] == -1).all()
+
+
+def test_rows_are_described(index):
+    assert index.rows([3, 59]) == {3: ROWS[3], 59: ROWS[59]}
+    assert index.rows([]) == {}
+
+
+def test_writing_again_replaces_and_what_is_left_out_is_removed(index):
+    index.put(np.arange(2), VECTORS[[1, 0]], ROWS[:2])
+    assert len(index) == 60
+    assert index.search(VECTORS[:1], 1).ids.tolist() == [[1]]
+    index.keep_only(np.array([0, 2, 5]))
+    assert len(index) == 3 and index.total == 6
+    found = index.search(QUERIES, 5).ids
+    assert set(found.ravel().tolist()) == {-1, 0, 2, 5}
+
+
+def test_a_collection_is_there_when_it_is_opened_again(index, tmp_path):
+    index.flush()
+    index.close()
+    # In another process, since Milvus Lite lets go of a folder at the end of its own.
+    code = (
+        "import sys; from tests.index.test_milvus import *;"
+        f"i = MilvusIndex.open(Place({index.place.uri!r}));"
+        "found = i.search(VECTORS[7:8], 1).ids;"
+        "print(len(i), i.dimension, i.columns == COLUMNS, found)"
+    )
+    from milvus_lite.server_manager import server_manager_instance
+
+    server_manager_instance.release_server(index.place.uri)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100
+    )
+    assert done.stdout.split() == ["60", "16", "True", "[[7]]"], done.stderr
+
+
+def test_a_search_that_milvus_chooses_finds_most():
+    index = filled(VECTORS, exact=False)
+    found = index.search(QUERIES, 5).ids
+    assert recall(found, nearest(VECTORS, QUERIES, 5)) >= 0.9
+
+
+def test_what_milvus_does_not_understand(index):
+    for where in ("colour == 'red'", "label ==", "price < 'cheap'"):
+        with pytest.raises(
+            InputError, match=r"--where .*columns id, name, label, price"
+        ):
+            index.search(QUERIES, 3, where=where)
+    with pytest.raises(InputError, match="16384 at the most"):
+        index.search(QUERIES, 20000)
+
+
+def test_other_vectors_and_columns_are_refused(index):
+    place = index.place
+    for options in ({"model": "f" * 32}, {"dimension": 8}):
+        with pytest.raises(
+            InputError, match="16 numbers by the model .* another --coll"
+        ):
+            MilvusIndex.prepare(
+                place,
+                **{"model": MODEL, "dimension": 16, "columns": COLUMNS, **options},
+            )
+    with pytest.raises(
+        InputError, match="has the columns name, label, price, and thes"
+    ):
+        MilvusIndex.prepare(place, model=MODEL, dimension=16, columns={"name": "text"})
+    for name in ("two words", "id", "2nd"):
+        with pytest.raises(InputError, match=f"a column '{name}'"):
+            MilvusIndex.prepare(
+                place, model=MODEL, dimension=16, columns={name: "text"}
+            )
+
+
+def test_a_collection_of_others_is_not_touched(index):
+    from pymilvus import MilvusClient
+
+    client = MilvusClient(index.place.uri)
+    client.create_collection("theirs", dimension=4)
+    with pytest.raises(
+        InputError, match="not made by jaxsim: it has the fields id, ve"
+    ):
+        MilvusIndex.open(Place(index.place.uri, "theirs"))
+    with pytest.raises(InputError, match="no collection 'none'; it has jaxsim, theirs"):
+        MilvusIndex.open(Place(index.place.uri, "none"))
+
+
+@pytest.mark.parametrize("uri", ["index", "ftp://host", "http://", "http://host:x"])
+def test_addresses_that_are_none(uri):
+    with pytest.raises(InputError, match="expected a path that ends in .db"):
+        Place(uri)
+    with pytest.raises(InputError, match="cannot name a collection"):
+        Place("a.db", "my photos")
+
+
+def test_a_server_that_does_not_answer_is_given_up(monkeypatch):
+    require_milvus()
+    monkeypatch.setattr("jaxsim.index.milvus_server.CONNECT_S", 1)
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+        # Nobody listens; and somebody listens and says nothing.
+        for listens in (False, True):
+            if listens:
+                free.listen()
+            begun = time.monotonic()
+            with pytest.raises(
+                InputError, match=f"no Milvus answers at .*:{port} with"
+            ):
+                MilvusIndex.open(Place(f"http://localhost:{port}"))
+            assert time.monotonic() - begun < 20
+
+
+def test_paths_that_cannot_be_opened(tmp_path):
+    require_milvus()
+    with pytest.raises(InputError, match="there is no .*none.db'. Load vectors"):
+        MilvusIndex.open(Place(str(tmp_path / "none.db")))
+    (tmp_path / "file.db").write_text("")
+    (tmp_path / "full.db").mkdir()
+    (tmp_path / "full.db" / "LOCK").mkdir()
+    for name, message in (
+        ("file.db", "is a file, and Milvus Lite"),
+        ("file.db/x.db", "cannot be written, because .*file.db is not a fo"),
+        ("full.db", "cannot open .*full.db'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            MilvusIndex.prepare(Place(str(tmp_path / name)), model=MODEL, dimension=4)
+
+
+@pytest.mark.parametrize("package", ["pymilvus", "milvus_lite"])
+def test_missing_packages_are_named(package, tmp_path, monkeypatch):
+    if package != "pymilvus":
+        require_milvus()
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'jaxsim\[milvus\]'"):
+        MilvusIndex.prepare(Place(str(tmp_path / "a.db")), model=MODEL, dimension=4)
