@@ -239,6 +239,12 @@ def export_graph(
             "is what --graph of other commands takes. Copy it, or choose another "
             "--format"
         )
+    if model.trained.verified_queries:
+        raise InputError(
+            "this graph's queries find their neighbours by spatial verification of "
+            "photos, which no file holds. Search by jaxsim, or train a graph whose "
+            "queries take the nearest"
+        )
     _prepare(out)
     queries = GraphQueries.of(model)
     if format != "safetensors":

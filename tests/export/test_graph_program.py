@@ -1,6 +1,7 @@
 """Inductive queries as programs: the same descriptors as the graph itself gives."""
 
 import json
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -62,6 +63,9 @@ def test_what_cannot_be_exported(tmp_path, monkeypatch):
     vectors = model.trained.vectors[:2]
     with pytest.raises(InputError, match="a graph needs no bundle: .* RUN/model"):
         export_graph(model, out, vectors, "ab", format="bundle")
+    verified = replace(model, trained=replace(model.trained, verified_queries=True))
+    with pytest.raises(InputError, match="by spatial verification of photos"):
+        export_graph(verified, out, vectors, "ab", format="safetensors")
     monkeypatch.setattr(exported, "MOST_BYTES", 1000)
     for format in set(FORMATS) & NEEDED.keys():
         with pytest.raises(InputError, match="30 images need .* holds .*safetensors"):
