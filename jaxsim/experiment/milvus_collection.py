@@ -16,7 +16,8 @@ from jaxsim.data.records import Record
 from jaxsim.data.rejects import Reject
 from jaxsim.experiment import embedding_parts, indexing
 from jaxsim.experiment.build import load_model, open_trained
-from jaxsim.index.milvus import Column, MilvusIndex
+from jaxsim.index.milvus import MilvusIndex
+from jaxsim.index.milvus_layout import Column, Layout
 from jaxsim.index.milvus_server import Place
 from jaxsim.index.storage import IndexStore
 from jaxsim.pipeline.descriptor_blocks import DescriptorBlocks
@@ -180,7 +181,7 @@ def search_collection(
     index = MilvusIndex.open(place)
     try:
         model = describing_model(described_by)
-        index.check_model(model.fingerprint, model.dimension)
+        index.layout.require_model(model.fingerprint, model.dimension, place)
         embedding = Embedder(model, batch_size=batch_size).embed(queries)
         found = np.flatnonzero(embedding.found)
         answer = index.search(embedding.vectors[found], k, where=where)
@@ -275,9 +276,8 @@ def _load(
     exact: bool,
     bars: Bars,
 ) -> LoadReport:
-    index = MilvusIndex.prepare(
-        place, model=model, dimension=dimension, columns=known.kinds, exact=exact
-    )
+    layout = Layout(model=model, dimension=dimension, columns=known.kinds)
+    index = MilvusIndex.prepare(place, layout, exact=exact)
     try:
         with bars("load", len(ids)) as progress:
             for some, vectors, rows in blocks:
@@ -286,7 +286,7 @@ def _load(
         index.keep_only(ids)
         index.flush()
         return LoadReport(
-            images=len(index), dimension=dimension, columns=tuple(index.columns)
+            images=len(index), dimension=dimension, columns=tuple(layout.columns)
         )
     finally:
         index.close()

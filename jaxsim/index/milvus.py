@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
@@ -10,15 +10,10 @@ from jaxtyping import Int64
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.index.base import check_k, check_vectors, search_in_blocks
-from jaxsim.index.milvus_server import CALL_S, Place, asking, connect, is_field_name
+from jaxsim.index.milvus_layout import ID, Layout, create, listed, read_layout
+from jaxsim.index.milvus_server import CALL_S, Place, asking, connect
 
-Column = Literal["text", "integer", "number", "truth"]
-ID = "id"
-VECTOR = "vector_"
-"""What the vectors' field is called, before the fingerprint of their model: Milvus Lite
-keeps no other words about a collection."""
 MOST_RESULTS = 16384
-_MOST_TEXT = 65535
 _SENT_BYTES = 8 << 20
 _IDS_AT_ONCE = 4096
 
@@ -33,24 +28,14 @@ class MilvusIndex:
     Args:
       client: of pymilvus.
       place: the collection.
-      model: fingerprint of the model that made the vectors.
-      dimension: length of a vector.
-      columns: what else is known of a row, by name.
+      layout: of its rows.
     """
 
-    def __init__(
-        self,
-        client: Any,
-        place: Place,
-        *,
-        model: str,
-        dimension: int,
-        columns: Mapping[str, Column],
-    ) -> None:
-        self._client, self.place = client, place
-        self.model, self.columns = model, dict(columns)
-        self._dimension = dimension
+    def __init__(self, client: Any, place: Place, layout: Layout) -> None:
+        self._client, self.place, self.layout = client, place, layout
         self._total: int | None = None
+        with asking(place):
+            client.load_collection(place.collection, timeout=CALL_S)
 
     @classmethod
     def open(cls, place: Place) -> "MilvusIndex":
@@ -70,96 +55,47 @@ class MilvusIndex:
                 f"{', '.join(sorted(names)) or 'none'}. Name one by --collection, or "
                 "load vectors by 'jaxsim index … --store milvus'"
             )
-        return cls._described(client, place)
+        return cls(client, place, read_layout(client, place))
 
     @classmethod
     def prepare(
-        cls,
-        place: Place,
-        *,
-        model: str,
-        dimension: int,
-        columns: Mapping[str, Column] | None = None,
-        exact: bool = True,
+        cls, place: Place, layout: Layout, *, exact: bool = True
     ) -> "MilvusIndex":
         """Opens a collection, or makes it.
 
         Args:
           place: of the collection.
-          model: fingerprint of the model of the vectors, letters and digits.
-          dimension: D.
-          columns: what is stored beside them.
+          layout: of the rows that it is to hold.
           exact: search every vector; False leaves the kind of search to Milvus. Only
             for a new collection.
 
         Raises:
           InputError: there is one with vectors of another model or length, or with
-            other columns.
+            other columns. One without rows is made anew.
         """
-        columns = columns or {}
-        if wrong := [n for n in columns if not is_field_name(n) or n == ID]:
-            raise InputError(
-                f"Milvus cannot have a column '{wrong[0]}': use letters, digits and _, "
-                f"no digit first, and not '{ID}'. Rename it"
-            )
         client = connect(place, may_create=True)
         with asking(place):
             exists = client.has_collection(place.collection, timeout=CALL_S)
-        if not exists:
-            _create(client, place, model, dimension, columns, exact=exact)
-        index = cls._described(client, place)
-        index.check_model(model, dimension)
-        if index.columns != dict(columns):
-            raise InputError(
-                f"{place} has the columns {_listed(index.columns)}, and these rows "
-                f"have {_listed(columns)}. Give rows of the same columns, or another "
-                "--collection"
-            )
-        return index
-
-    @classmethod
-    def _described(cls, client, place: Place) -> "MilvusIndex":
-        with asking(place):
-            fields = client.describe_collection(place.collection, timeout=CALL_S)
-            fields = {field["name"]: field for field in fields["fields"]}
-            client.load_collection(place.collection, timeout=CALL_S)
-        vectors = [name for name in fields if name.startswith(VECTOR)]
-        if len(vectors) != 1 or ID not in fields:
-            raise InputError(
-                f"{place} was not made by jaxsim: it has the fields {_listed(fields)}. "
-                "Choose another --collection"
-            )
-        kinds: dict[Any, Column] = {t: name for name, t in _milvus_types().items()}
-        return cls(
-            client,
-            place,
-            model=vectors[0].removeprefix(VECTOR),
-            dimension=int(fields[vectors[0]]["params"]["dim"]),
-            columns={
-                name: kinds[field["type"]]
-                for name, field in fields.items()
-                if name not in (ID, vectors[0])
-            },
-        )
+        if exists:
+            index = cls(client, place, read_layout(client, place))
+            if index.layout == layout or len(index):
+                index.layout.require(layout, place)
+                return index
+            # What an earlier attempt has left.
+            with asking(place):
+                client.drop_collection(place.collection, timeout=CALL_S)
+        create(client, place, layout, exact=exact)
+        return cls(client, place, layout)
 
     @property
     def dimension(self) -> int:
         """Length of a descriptor."""
-        return self._dimension
+        return self.layout.dimension
 
     def __len__(self) -> int:
         """Returns the number of rows that are not deleted."""
         (answer,) = self._query("", ["count(*)"])
         return int(answer["count(*)"])
-
-    def check_model(self, model: str, dimension: int) -> None:
-        """Raises InputError unless the vectors are of this model and length."""
-        if (model, dimension) != (self.model, self.dimension):
-            raise InputError(
-                f"{self.place} holds vectors of {self.dimension} numbers by the model "
-                f"{self.model}, and these are of {dimension} numbers by {model}; they "
-                "cannot be compared. Use the same model, or another --collection"
-            )
 
     def search(self, queries: np.ndarray, k: int, *, where: str = "") -> Ranking:
         """Returns the k most similar rows of each query.
@@ -188,7 +124,7 @@ class MilvusIndex:
                     data=list(queries),
                     filter=where,
                     limit=k,
-                    anns_field=VECTOR + self.model,
+                    anns_field=self.layout.vector,
                     search_params={"metric_type": "IP"},
                     consistency_level="Strong",
                     timeout=CALL_S,
@@ -198,7 +134,7 @@ class MilvusIndex:
                 raise
             raise InputError(
                 f'--where "{where}": {error}. It may name the columns '
-                f"{_listed({ID: 0, **self.columns})}, such as \"label == 'x'\""
+                f"{listed([ID, *self.layout.columns])}, such as \"label == 'x'\""
             ) from error
         ids = np.full((len(queries), k), MISSING_ID, np.int64)
         scores = np.zeros((len(queries), k), np.float32)
@@ -213,8 +149,8 @@ class MilvusIndex:
         found: dict[int, dict[str, Any]] = {}
         for start in range(0, len(ids), _IDS_AT_ONCE):
             part = ", ".join(str(int(i)) for i in ids[start : start + _IDS_AT_ONCE])
-            for row in self._query(f"{ID} in [{part}]", [ID, *self.columns]):
-                found[row[ID]] = {name: row.get(name) for name in self.columns}
+            for row in self._query(f"{ID} in [{part}]", [ID, *self.layout.columns]):
+                found[row[ID]] = {name: row.get(name) for name in self.layout.columns}
         return found
 
     def add(self, vectors: np.ndarray) -> Int64[np.ndarray, " M"]:
@@ -245,7 +181,7 @@ class MilvusIndex:
           InputError: wrong shape or type, NaN or infinite values.
         """
         vectors = check_vectors(vectors, self.dimension, "vectors")
-        field = VECTOR + self.model
+        field = self.layout.vector
         step = max(1, _SENT_BYTES // (4 * self.dimension))
         for start in range(0, len(ids), step):
             data = [
@@ -329,42 +265,3 @@ class MilvusIndex:
                     **options,
                 )
             )
-
-
-def _create(
-    client, place: Place, model: str, dimension: int, columns, *, exact: bool
-) -> None:
-    from pymilvus import DataType, MilvusClient  # pyright: ignore[reportMissingImports]
-
-    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
-    schema.add_field(ID, DataType.INT64, is_primary=True)
-    schema.add_field(VECTOR + model, DataType.FLOAT_VECTOR, dim=dimension)
-    types = _milvus_types()
-    for name, kind in columns.items():
-        length = {"max_length": _MOST_TEXT} if kind == "text" else {}
-        schema.add_field(name, types[kind], nullable=True, **length)
-    searched = client.prepare_index_params()
-    searched.add_index(
-        field_name=VECTOR + model,
-        index_type="FLAT" if exact else "AUTOINDEX",
-        metric_type="IP",
-    )
-    with asking(place):
-        client.create_collection(
-            place.collection, schema=schema, index_params=searched, timeout=CALL_S
-        )
-
-
-def _milvus_types() -> dict[Column, Any]:
-    from pymilvus import DataType  # pyright: ignore[reportMissingImports]
-
-    return {
-        "text": DataType.VARCHAR,
-        "integer": DataType.INT64,
-        "number": DataType.DOUBLE,
-        "truth": DataType.BOOL,
-    }
-
-
-def _listed(names) -> str:
-    return ", ".join(names) or "none"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxsim.index.milvus import MilvusIndex
+from jaxsim.index.milvus_layout import Layout
 from jaxsim.index.milvus_server import Place
 
 MODEL = "0123456789abcdef" * 2
@@ -27,15 +28,14 @@ def _folder() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 
 
-def filled(vectors: np.ndarray, **options) -> MilvusIndex:
+def filled(vectors: np.ndarray, *, exact: bool = True) -> MilvusIndex:
     """Returns a new collection of some vectors."""
     require_milvus()
     uri = str(Path(_folder().name) / "tests.db")
     index = MilvusIndex.prepare(
         Place(uri, f"c{next(_numbers)}"),
-        model=MODEL,
-        dimension=vectors.shape[1],
-        **options,
+        Layout(model=MODEL, dimension=vectors.shape[1]),
+        exact=exact,
     )
     index.add(vectors)
     return index

@@ -4,12 +4,14 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from jaxsim.core.errors import InputError, MissingExtraError
 from jaxsim.index.milvus import MilvusIndex
+from jaxsim.index.milvus_layout import Layout
 from jaxsim.index.milvus_server import Place
 from tests.contracts.indexes import nearest, recall, unit_vectors
 from tests.index.milvus import MODEL, filled, require_milvus
@@ -20,13 +22,14 @@ ROWS = [
     for i in range(60)
 ]
 COLUMNS = {"name": "text", "label": "text", "price": "number"}
+LAYOUT = Layout(model=MODEL, dimension=16, columns=COLUMNS)
 
 
 @pytest.fixture
 def index(tmp_path):
     require_milvus()
     place = Place(str(tmp_path / "index.db"))
-    made = MilvusIndex.prepare(place, model=MODEL, dimension=16, columns=COLUMNS)
+    made = MilvusIndex.prepare(place, LAYOUT)
     made.put(np.arange(60), VECTORS, ROWS)
     yield made
     made.close()
@@ -79,7 +82,7 @@ def test_a_collection_is_there_when_it_is_opened_again(index, tmp_path):
         "import sys; from tests.index.test_milvus import *;"
         f"i = MilvusIndex.open(Place({index.place.uri!r}));"
         "found = i.search(VECTORS[7:8], 1).ids;"
-        "print(len(i), i.dimension, i.columns == COLUMNS, found)"
+        "print(len(i), i.dimension, i.layout == LAYOUT, found)"
     )
     from milvus_lite.server_manager import server_manager_instance
 
@@ -112,19 +115,22 @@ def test_other_vectors_and_columns_are_refused(index):
         with pytest.raises(
             InputError, match="16 numbers by the model .* another --coll"
         ):
-            MilvusIndex.prepare(
-                place,
-                **{"model": MODEL, "dimension": 16, "columns": COLUMNS, **options},
-            )
+            MilvusIndex.prepare(place, replace(LAYOUT, **options))
     with pytest.raises(
         InputError, match="has the columns name, label, price, and thes"
     ):
-        MilvusIndex.prepare(place, model=MODEL, dimension=16, columns={"name": "text"})
-    for name in ("two words", "id", "2nd"):
+        MilvusIndex.prepare(place, replace(LAYOUT, columns={"name": "text"}))
+    for name in ("two words", "id", "2nd", "vector_of"):
         with pytest.raises(InputError, match=f"a column '{name}'"):
-            MilvusIndex.prepare(
-                place, model=MODEL, dimension=16, columns={name: "text"}
-            )
+            replace(LAYOUT, columns={name: "text"})
+
+
+def test_a_collection_without_rows_is_made_anew(index):
+    index.keep_only(np.zeros(0, np.int64))
+    for columns in ({"name": "text"}, COLUMNS):
+        layout = Layout(model="f" * 32, dimension=8, columns=columns)
+        assert MilvusIndex.prepare(index.place, layout).layout == layout
+        assert MilvusIndex.open(index.place).layout == layout
 
 
 def test_a_collection_of_others_is_not_touched(index):
@@ -179,7 +185,7 @@ def test_paths_that_cannot_be_opened(tmp_path):
         ("full.db", "cannot open .*full.db'"),
     ):
         with pytest.raises(InputError, match=message):
-            MilvusIndex.prepare(Place(str(tmp_path / name)), model=MODEL, dimension=4)
+            MilvusIndex.prepare(Place(str(tmp_path / name)), LAYOUT)
 
 
 @pytest.mark.parametrize("package", ["pymilvus", "milvus_lite"])
@@ -188,4 +194,4 @@ def test_missing_packages_are_named(package, tmp_path, monkeypatch):
         require_milvus()
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'jaxsim\[milvus\]'"):
-        MilvusIndex.prepare(Place(str(tmp_path / "a.db")), model=MODEL, dimension=4)
+        MilvusIndex.prepare(Place(str(tmp_path / "a.db")), LAYOUT)
