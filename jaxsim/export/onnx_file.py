@@ -173,10 +173,10 @@ def _apply(graph: Graph, equation, given: list[Operand]) -> list[Operand]:
         found = equation.primitive.bind(*given, **params)
         several = equation.primitive.multiple_results
         return [np.asarray(x) for x in (found if several else [found])]
-    if name not in EMITTERS:
-        raise _unknown(name)
     if name == "top_k":
         return top_k(graph, outputs, given, params)
+    if name not in EMITTERS:
+        raise _unknown(name)
     return [EMITTERS[name](graph, outputs[0], given, params)]
 
 
