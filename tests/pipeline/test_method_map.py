@@ -82,7 +82,7 @@ def test_memory_of_a_trained_graph():
     queries = unit(RNG, 2)
     gallery = gallery_of(VECTORS, LIVE)
     found.rankings(queries, np.arange(2), gallery.search(queries, 24))
-    layers = [x.nbytes for x in graph._inputs]
+    layers = [x.nbytes for x in graph.layer_inputs]
     assert len(layers) == 3
     edges = graph.graph
     parts = [edges.rows.nbytes, edges.columns.nbytes, edges.weights.nbytes]
