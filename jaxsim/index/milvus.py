@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Int64
@@ -48,7 +48,8 @@ class MilvusIndex:
         """
         client = connect(place, may_create=False)
         with asking(place):
-            names = client.list_collections(timeout=CALL_S)
+            # Typed as if it were asynchronous.
+            names = cast(Any, client.list_collections(timeout=CALL_S))
         if place.collection not in names:
             raise InputError(
                 f"{place.uri} has no collection '{place.collection}'; it has "
