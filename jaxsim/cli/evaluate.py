@@ -73,6 +73,8 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.experiment.similarities import open_similarity
 
     config = load_config(options.config, options.set)
+    if options.model is not None:
+        _tell_unused(config, options.config)
     if options.html and not ranks_images(config):
         raise InputError(
             "--html: a page shows rankings of images, and this config only classifies. "
@@ -93,6 +95,21 @@ def run(options: argparse.Namespace) -> None:
         write_json(options.json, result.to_json())
     if options.html:
         _write_page(options.html, result, sets, title=f"Evaluation: {options.config}")
+
+
+def _tell_unused(config, reference: str) -> None:
+    """Says that options for the model of a config do nothing beside --model."""
+    import sys
+
+    from jaxsim.experiment.config_file import without_options
+
+    plain = without_options(reference)
+    if getattr(config, "model", None) != getattr(plain, "model", None):
+        print(
+            "note: --model replaces the model of the config, so options that change it "
+            "have no effect",
+            file=sys.stderr,
+        )
 
 
 def _write_page(path: str, result, sets, *, title: str) -> None:

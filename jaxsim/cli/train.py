@@ -136,6 +136,7 @@ def _show_stages(options: argparse.Namespace, results: dict) -> None:
     import sys
 
     from jaxsim.cli.output import table, write_json
+    from jaxsim.experiment.described import DESCRIPTOR_FOLDER
 
     pages = [
         write_run_page(options.out / stage, result, title=f"{options.config}: {stage}")
@@ -150,9 +151,15 @@ def _show_stages(options: argparse.Namespace, results: dict) -> None:
             for name in next(iter(columns.values()), {})
         ]
         print(table(["metric", *columns], rows) if rows else "all stages are done")
+    described_by = options.out / DESCRIPTOR_FOLDER
+    first = (
+        f"jaxsim index PHOTOS --out INDEX --model {described_by}; "
+        if described_by.exists()
+        else ""
+    )
     print(
-        f"similarity: {options.out} (use it: jaxsim search INDEX QUERY --similarity "
-        f"{options.out})\nreports:    {', '.join(map(str, pages))}",
+        f"similarity: {options.out} (use it: {first}jaxsim search INDEX QUERY "
+        f"--similarity {options.out})\nreports:    {', '.join(map(str, pages))}",
         file=sys.stderr,
     )
 

@@ -72,6 +72,11 @@ class PK:
         _require(self.seed, per_label=(self.per_label, 2))
         _require_partners(self._groups)
         usable = len(self._usable)
+        if usable < 2:
+            raise InputError(
+                "training needs at least two labels with two images each, and there "
+                f"are {usable}; 'jaxsim data check' tells what each label has"
+            )
         if usable < self.num_labels:
             raise InputError(
                 f"num_labels={self.num_labels}, but only {usable} labels have two "

@@ -43,6 +43,19 @@ def load_config(reference: str, overrides: Sequence[str] = ()) -> fdl.Config:
     return config
 
 
+def without_options(reference: str) -> fdl.Config:
+    """Returns the config of a file with no options but those it cannot do without."""
+    path, options = _split_reference(reference)
+    get_config = _import_get_config(path)
+    parameters = inspect.signature(get_config).parameters
+    needed = {
+        name: text
+        for name, text in options.items()
+        if parameters[name].default is inspect.Parameter.empty
+    }
+    return get_config(**_typed_options(get_config, needed, path))
+
+
 def describe(config: fdl.Config) -> str:
     """Returns all fields of a config that are set, one a line, alike in any process."""
     lines = printing.as_str_flattened(config, include_types=False).splitlines()

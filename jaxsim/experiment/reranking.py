@@ -102,13 +102,22 @@ def asked_stages(
       graph: if there is one.
 
     Raises:
-      InputError: see `parse_stages`.
+      InputError: see `parse_stages`; or a stage needs a model that is not there.
 
     >>> [str(name) for name in asked_stages("qe:10", similarity=True)]
     ['qe:10', 'learned:1000']
     """
     names = parse_stages(text) if text else []
     kinds = {name.kind for name in names}
+    if LEARNED in kinds and not similarity:
+        raise InputError(
+            f"--rerank {text} needs --similarity RUN, the folder of a trained "
+            "similarity"
+        )
+    if kinds & {GRAPH, VERIFIED_GRAPH} and graph is None:
+        raise InputError(
+            f"--rerank {text} needs --graph RUN, the folder of a trained graph"
+        )
     if graph is not None and not kinds & {GRAPH, VERIFIED_GRAPH}:
         names.insert(0, graph_stage(graph))
     if similarity and not any(name.kind == LEARNED for name in names):

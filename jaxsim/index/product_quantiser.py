@@ -140,8 +140,7 @@ def check_training_rows(count: int, *, fewest: int = CENTRES) -> None:
     if count < fewest:
         raise InputError(
             f"{count} descriptors are too few to train this compression, which needs "
-            f"at least {fewest}. Leave --kind away: so few are searched exactly in no "
-            "time"
+            f"at least {fewest}. Search so few exactly, by --kind exact"
         )
 
 

@@ -56,10 +56,12 @@ def results(jaxsim, index, query, *words):
 
 
 def test_evaluate_measures_the_similarity_after_the_cosine(run, photos, jaxsim):
-    words = ("evaluate", CONFIGS / "folder.py", "--data", photos, "--json", "-")
+    config = f"{CONFIGS / 'folder.py'}:size_px=64"
+    words = ("evaluate", config, "--data", photos, "--json", "-")
     model = ("--model", run / "descriptor")
     code, output, errors = jaxsim(*words, *model, "--similarity", run)
     assert code == 0, errors
+    assert "options that change it have no effect" in errors
     metrics = json.loads(output)["metrics"]
     trained = json.loads((run / "numbers.json").read_text())["metrics"]
     assert metrics["test/first/map"] == pytest.approx(trained["cosine/test/map"])

@@ -45,6 +45,13 @@ def test_pk_draws_images_of_a_label_equally_often():
         assert count == pytest.approx(expected[label_of(position) or ""], rel=0.15)
 
 
+def test_one_label_is_too_few_whatever_its_number():
+    with pytest.raises(InputError, match="at least two labels with two images each"):
+        PK(["a", "a", "b"], num_labels=8, seed=0)
+    with pytest.raises(InputError, match="Set num_labels=2 and a larger per_label"):
+        PK(["a", "a", "b", "b"], num_labels=8, seed=0)
+
+
 def test_pairs_match_in_turn():
     sampler = RandomPairs(LABELS, pairs=5)
     assert (sampler.batch_size, sampler.steps_per_epoch) == (10, 3)

@@ -6,7 +6,12 @@ import fiddle as fdl
 import pytest
 
 from jaxsim.core.errors import InputError
-from jaxsim.experiment.config_file import describe, load_config, parse_options
+from jaxsim.experiment.config_file import (
+    describe,
+    load_config,
+    parse_options,
+    without_options,
+)
 from jaxsim.experiment.descriptors import descriptor_config
 from jaxsim.experiment.similarity_experiment import SimilarityStages
 
@@ -16,15 +21,25 @@ BEST = str(CONFIGS / "grocery_best.py")
 
 
 def with_needed_options(path: Path) -> str:
-    """Returns a reference that names the ground truth if the config asks for it."""
-    asks = "    truth: str,\n" in path.read_text()
-    return f"{path}:truth=gnd.json" if asks else str(path)
+    """Returns a reference with the options that the config cannot do without."""
+    for name in ("truth", "distractors"):
+        if f"    {name}: str,\n" in path.read_text():
+            return f"{path}:{name}=place"
+    return str(path)
 
 
 def test_options_reach_the_config():
     config = load_config(f"{SMVS}:pooling=gem,size_px=320")
     assert config.model.preprocessing.size_px == 320
     assert fdl.build(config.model).network.pooling.initial_p == 3.0
+
+
+def test_a_config_without_its_options_is_the_plain_one():
+    changed = load_config(f"{SMVS}:pooling=gem")
+    plain = without_options(f"{SMVS}:pooling=gem")
+    assert plain == load_config(SMVS) and plain.model != changed.model
+    needing = with_needed_options(CONFIGS / "oxford_paris.py")
+    assert without_options(f"{needing},pooling=gem") == load_config(needing)
 
 
 def test_overrides_change_single_fields():
