@@ -18,7 +18,8 @@ later runs encode new photos with it until --retrain or another --kind:
 
 With --store milvus the images are also put into a collection of Milvus, embedded in
 this process or on a server. PHOTOS may then be a .parquet file or folder of parts that
-`jaxsim embed` wrote, which needs no --out; --kind is exact or auto there.
+`jaxsim embed` wrote, which needs no --out; --kind is exact or auto there. A collection
+is replaced when all is loaded, and only by a later state of its images, or --replace.
 
 examples:
   jaxsim index ~/Photos --out photos.index
@@ -55,21 +56,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", type=json_file, metavar="FILE", help="write what was done; - prints"
     )
-    add_store(parser).add_argument(
+    store = add_store(parser)
+    store.add_argument(
         "--manifest",
         type=Path,
         metavar="FILE.csv",
         help="columns to be stored, too, by the images' paths, for --where of `jaxsim "
         "search`; PHOTOS itself if that is a .csv",
     )
+    store.add_argument(
+        "--replace",
+        action="store_true",
+        help="let go what the collection holds of other images, columns or models",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Indexes, loads into Milvus if asked for, and says what was done."""
     from jaxsim.cli.milvus import (
-        asks_exact,
         is_descriptor_parts,
         load,
+        open_loader,
         place_of,
         refuse_options,
     )
@@ -79,25 +86,25 @@ def run(options: argparse.Namespace) -> None:
     place = place_of(options)
     facts: dict[str, object] = {}
     if place is None:
-        refuse_options(options, ("manifest",), "goes with --store milvus only")
-    else:
-        asks_exact(options)
-    if place is not None and is_descriptor_parts(options.photos):
+        given = ("manifest", "replace")
+        refuse_options(options, given, "goes with --store milvus only")
+    loader = place and open_loader(options, place)
+    if loader is not None and is_descriptor_parts(options.photos):
         given = ("out", "model", "retrain")
         refuse_options(options, given, "does not go with a file of descriptors")
     elif options.out is None:
         raise InputError("--out is missing: name the folder of the index")
     else:
-        facts = _index(options, in_folder=place is None)
-    if place is not None:
-        loaded = load(options, place)
+        facts = _index(options, loader)
+    if loader is not None:
+        loaded = load(options, loader)
         facts = {**facts, "milvus": loaded} if facts else loaded
     if options.json:
         write_json(options.json, facts)
 
 
-def _index(options: argparse.Namespace, *, in_folder: bool) -> dict[str, object]:
-    """Brings the index in a folder up to date."""
+def _index(options: argparse.Namespace, loader) -> dict[str, object]:
+    """Brings the index in a folder up to date, if it can be loaded then."""
     import dataclasses
     import sys
     import time
@@ -111,8 +118,10 @@ def _index(options: argparse.Namespace, *, in_folder: bool) -> dict[str, object]
     from jaxsim.pipeline.update import REJECTS_FILE
 
     started = time.perf_counter()
-    kind = Kind.parse(options.kind) if in_folder and options.kind else None
+    kind = Kind.parse(options.kind) if loader is None and options.kind else None
     records, unfollowed = open_source(options.photos)
+    if loader is not None:
+        loader.check(records)
     report = index_images(
         options.out,
         records,

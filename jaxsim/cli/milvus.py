@@ -49,44 +49,43 @@ def refuse_options(options: argparse.Namespace, names, why: str) -> None:
             raise InputError(f"--{name} {why}")
 
 
-def asks_exact(options: argparse.Namespace) -> bool:
-    """Returns whether --kind asks for a search of every vector."""
+def open_loader(options: argparse.Namespace, place):
+    """Returns what fills a collection as options say; the list has been read."""
     from jaxsim.core.errors import InputError
+    from jaxsim.experiment.milvus_loading import CollectionLoader
 
     if options.kind not in (None, "exact", "auto"):
         raise InputError(
             f"--kind {options.kind}: Milvus searches every vector (exact), or as it "
             "likes (auto)"
         )
-    return options.kind != "auto"
+    given = Path(options.photos)
+    return CollectionLoader.open(
+        place,
+        manifest=options.manifest or (given if given.suffix == ".csv" else None),
+        exact=None if options.kind is None else options.kind == "exact",
+        replace=options.replace,
+    )
 
 
-def load(options: argparse.Namespace, place) -> dict[str, object]:
+def load(options: argparse.Namespace, loader) -> dict[str, object]:
     """Fills a collection with a file of descriptors or an index, and says so."""
     import dataclasses
     import sys
     import time
 
     from jaxsim.cli.progress import progress_bar
-    from jaxsim.experiment.milvus_collection import load_file, load_index
 
     started = time.perf_counter()
-    given = Path(options.photos)
-    from_file = is_descriptor_parts(options.photos)
-    manifest = options.manifest
-    if not from_file and given.suffix == ".csv":
-        manifest = given
-    report = (load_file if from_file else load_index)(
-        given if from_file else options.out,
-        place,
-        manifest=manifest,
-        exact=asks_exact(options),
-        bars=progress_bar,
-    )
+    if is_descriptor_parts(options.photos):
+        report = loader.load_file(Path(options.photos), bars=progress_bar)
+    else:
+        report = loader.load_index(options.out, bars=progress_bar)
     seconds = time.perf_counter() - started
     print(
-        f"{place}: {report.images} images of {report.dimension} numbers, with the "
-        f"columns {', '.join(report.columns)}, loaded in {seconds:.1f} s",
+        f"{loader.place}: {report.images} images of {report.dimension} numbers, with "
+        f"the columns {', '.join(report.columns)}, searched as "
+        f"{'exact' if report.exact else 'auto'}, loaded in {seconds:.1f} s",
         file=sys.stderr,
     )
     return {**dataclasses.asdict(report), "seconds": round(seconds, 2)}

@@ -39,7 +39,7 @@ class MilvusIndex:
 
     @classmethod
     def open(cls, place: Place) -> "MilvusIndex":
-        """Opens a collection that `prepare` made.
+        """Opens a collection that `create` made.
 
         Raises:
           InputError: there is none, or Milvus cannot be reached; see
@@ -59,33 +59,41 @@ class MilvusIndex:
         return cls(client, place, read_layout(client, place))
 
     @classmethod
-    def prepare(
-        cls, place: Place, layout: Layout, *, exact: bool = True
-    ) -> "MilvusIndex":
-        """Opens a collection, or makes it.
+    def find(cls, place: Place) -> "MilvusIndex | None":
+        """Opens a collection if it is there.
+
+        A folder of Milvus Lite that is not there is made.
+
+        Raises:
+          InputError: something else made the collection, or Milvus cannot be reached.
+          MissingExtraError: pymilvus is not installed.
+        """
+        client = connect(place, may_create=True)
+        with asking(place):
+            exists = client.has_collection(place.collection, timeout=CALL_S)
+        return cls(client, place, read_layout(client, place)) if exists else None
+
+    @classmethod
+    def create(cls, place: Place, layout: Layout) -> "MilvusIndex":
+        """Makes a collection without rows, in place of one that is there.
 
         Args:
           place: of the collection.
           layout: of the rows that it is to hold.
-          exact: search every vector; False leaves the kind of search to Milvus. Only
-            for a new collection.
 
         Raises:
-          InputError: there is one with vectors of another model or length, or with
-            other columns. One without rows is made anew.
+          InputError: as `find`.
+          MissingExtraError: as `find`.
         """
         client = connect(place, may_create=True)
         with asking(place):
             exists = client.has_collection(place.collection, timeout=CALL_S)
         if exists:
-            index = cls(client, place, read_layout(client, place))
-            if index.layout == layout or len(index):
-                index.layout.require(layout, place)
-                return index
-            # What an earlier attempt has left.
+            # Refuses what something else has made.
+            read_layout(client, place)
             with asking(place):
                 client.drop_collection(place.collection, timeout=CALL_S)
-        create(client, place, layout, exact=exact)
+        create(client, place, layout)
         return cls(client, place, layout)
 
     @property
@@ -207,22 +215,28 @@ class MilvusIndex:
                 f"cannot delete row {unknown[0]}: this index has rows 0 to "
                 f"{self.total - 1}"
             )
-        self._remove(ids)
-
-    def keep_only(self, ids: Int64[np.ndarray, " M"]) -> None:
-        """Removes all rows but these, whose ids rise."""
-        last = int(ids[-1]) if len(ids) else -1
-        with asking(self.place):
-            self._client.delete(
-                self.place.collection, filter=f"{ID} > {last}", timeout=CALL_S
-            )
-        self._remove(np.setdiff1d(np.arange(last + 1), ids))
-        self._total = None
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            part = ids[start : start + _IDS_AT_ONCE].tolist()
+            with asking(self.place):
+                self._client.delete(self.place.collection, ids=part, timeout=CALL_S)
 
     def flush(self) -> None:
         """Has Milvus write down what it was given."""
         with asking(self.place):
             self._client.flush(self.place.collection, timeout=CALL_S)
+
+    def rename(self, collection: str) -> None:
+        """Gives the collection another name, in place of the one that has it."""
+        place = Place(self.place.uri, collection)
+        with asking(place):
+            if self._client.has_collection(collection, timeout=CALL_S):
+                self._client.drop_collection(collection, timeout=CALL_S)
+            self._client.rename_collection(
+                self.place.collection, collection, timeout=CALL_S
+            )
+            # Milvus Lite forgets that it was loaded.
+            self._client.load_collection(collection, timeout=CALL_S)
+        self.place = place
 
     def close(self) -> None:
         """Ends the connection."""
@@ -247,12 +261,6 @@ class MilvusIndex:
 
     def _has_from(self, row: int) -> bool:
         return bool(self._query(f"{ID} >= {row}", [ID], limit=1))
-
-    def _remove(self, ids: np.ndarray) -> None:
-        for start in range(0, len(ids), _IDS_AT_ONCE):
-            part = ids[start : start + _IDS_AT_ONCE].tolist()
-            with asking(self.place):
-                self._client.delete(self.place.collection, ids=part, timeout=CALL_S)
 
     def _query(self, condition: str, fields: list[str], **options) -> list[dict]:
         with asking(self.place):

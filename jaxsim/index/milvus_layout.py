@@ -1,6 +1,6 @@
 """What the rows of a collection of Milvus have: an id, a vector and columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,17 +12,19 @@ ID = "id"
 VECTOR = "vector_"
 """What the vectors' field is called, before the fingerprint of their model: Milvus Lite
 keeps no other words about a collection."""
+_EXACT = "FLAT"
 _MOST_TEXT = 65535
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The fields of a collection.
+    """The fields of a collection, and how it is searched.
 
     Attributes:
       model: fingerprint of the model that made the vectors, letters and digits.
       dimension: length of a vector.
       columns: what else is known of a row, by name.
+      exact: every vector is looked at; False leaves the kind of search to Milvus.
 
     Raises:
       InputError: Milvus takes no such name for a column.
@@ -31,14 +33,10 @@ class Layout:
     model: str
     dimension: int
     columns: Mapping[str, Column] = field(default_factory=dict)
+    exact: bool = True
 
     def __post_init__(self):
-        for name in self.columns:
-            if not is_field_name(name) or name == ID or name.startswith(VECTOR):
-                raise InputError(
-                    f"Milvus cannot have a column '{name}': use letters, digits and _, "
-                    f"no digit first, and neither '{ID}' nor '{VECTOR}…'. Rename it"
-                )
+        check_columns(self.columns)
 
     @property
     def vector(self) -> str:
@@ -60,30 +58,38 @@ class Layout:
                 "cannot be compared. Use the same model, or another --collection"
             )
 
-    def require(self, wanted: "Layout", place: Place) -> None:
-        """Raises InputError unless rows of another layout fit into this one.
+    def require_columns(self, columns: Mapping[str, Column], place: Place) -> None:
+        """Raises InputError unless other rows have the same columns.
 
         Args:
-          wanted: of the rows.
-          place: of the collection that has this one.
+          columns: of the rows.
+          place: of the collection that has this layout.
         """
-        self.require_model(wanted.model, wanted.dimension, place)
-        if wanted.columns != self.columns:
+        if columns != self.columns:
             raise InputError(
                 f"{place} has the columns {listed(self.columns)}, and these rows "
-                f"have {listed(wanted.columns)}. Give rows of the same columns, or "
-                "another --collection"
+                f"have {listed(columns)}. Give rows of the same columns, another "
+                "--collection, or --replace"
             )
 
 
-def create(client: Any, place: Place, layout: Layout, *, exact: bool) -> None:
+def check_columns(names: Iterable[str]) -> None:
+    """Raises InputError if Milvus takes no such name for a column."""
+    for name in names:
+        if not is_field_name(name) or name == ID or name.startswith(VECTOR):
+            raise InputError(
+                f"Milvus cannot have a column '{name}': use letters, digits and _, "
+                f"no digit first, and neither '{ID}' nor '{VECTOR}…'. Rename it"
+            )
+
+
+def create(client: Any, place: Place, layout: Layout) -> None:
     """Makes a collection.
 
     Args:
       client: of pymilvus.
       place: where there is none.
       layout: of its rows.
-      exact: search every vector; False leaves the kind of search to Milvus.
 
     Raises:
       InputError: Milvus refuses.
@@ -103,7 +109,7 @@ def create(client: Any, place: Place, layout: Layout, *, exact: bool) -> None:
     searched = client.prepare_index_params()
     searched.add_index(
         field_name=layout.vector,
-        index_type="FLAT" if exact else "AUTOINDEX",
+        index_type=_EXACT if layout.exact else "AUTOINDEX",
         metric_type="IP",
     )
     with asking(place):
@@ -138,10 +144,16 @@ def read_layout(client: Any, place: Place) -> Layout:
             f"{place} was not made by jaxsim: it has the fields {listed(fields)}. "
             "Choose another --collection"
         )
+    with asking(place):
+        searched = [
+            client.describe_index(place.collection, name, timeout=CALL_S)
+            for name in client.list_indexes(place.collection, field_name=vectors[0])
+        ]
     return Layout(
         model=vectors[0].removeprefix(VECTOR),
         dimension=int(fields[vectors[0]]["params"]["dim"]),
         columns=columns,
+        exact=any(index["index_type"] == _EXACT for index in searched),
     )
 
 

@@ -1,9 +1,10 @@
 """Descriptors read from Parquet a block at a time, however many there are."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -14,6 +15,9 @@ from jaxsim.pipeline.descriptor_file import (
     check_unit_length,
     parts_of,
 )
+
+if TYPE_CHECKING:
+    from pyarrow import parquet
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,18 +84,21 @@ class DescriptorBlocks:
         Raises:
           InputError: a file is damaged, or a descriptor is not of length 1.
         """
-        from pyarrow import parquet
-
         for file in self.files:
-            try:
-                with parquet.ParquetFile(file) as opened:
-                    for batch in opened.iter_batches(block_rows):
-                        yield self._block(file, batch)
-            except (OSError, ValueError, KeyError) as error:
-                raise InputError(
-                    f"cannot read the descriptors '{file}' ({error}). Delete it, and "
-                    "let the command that wrote it write it again"
-                ) from error
+            with _reading(file) as opened:
+                for batch in opened.iter_batches(block_rows):
+                    yield self._block(file, batch)
+
+    def names(self) -> Iterator[str]:
+        """Yields the images' names alone, without reading vectors.
+
+        Raises:
+          InputError: a file is damaged.
+        """
+        for file in self.files:
+            with _reading(file) as opened:
+                for batch in opened.iter_batches(columns=["name"]):
+                    yield from batch["name"].to_pylist()
 
     def _block(self, file: Path, batch: Any) -> Block:
         numbers = batch["vector"].flatten().to_numpy(zero_copy_only=False)
@@ -99,6 +106,20 @@ class DescriptorBlocks:
         names = batch["name"].to_pylist()
         check_unit_length(vectors, names, source=str(file))
         return Block(names, batch["label"].to_pylist(), vectors)
+
+
+@contextmanager
+def _reading(file: Path) -> "Iterator[parquet.ParquetFile]":
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(file) as opened:
+            yield opened
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"cannot read the descriptors '{file}' ({error}). Delete it, and let the "
+            "command that wrote it write it again"
+        ) from error
 
 
 def _about(file: Path) -> tuple[int, int, str]:

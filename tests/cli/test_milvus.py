@@ -71,11 +71,16 @@ def test_loading_again_follows_the_file(shop, photos, tmp_path, jaxsim):
     fewer = tmp_path / "fewer.parquet"
     words = ("--out", fewer, "--model", parts / "_model")
     assert jaxsim("embed", photos, *words)[0] == 0
-    code, output, errors = load(jaxsim, fewer, db)
-    assert code == 0, errors
+    code, output, errors = load(jaxsim, fewer, db, "--kind", "auto")
+    assert code == 0 and "searched as auto" in errors, errors
     assert json.loads(output)["images"] == 5
     found = search(jaxsim, parts, db, photos / "coffee" / "1.jpg", "--k", 9)
     assert len(found) == 5 and found[0]["name"] == "coffee/1.jpg"
+    words = ("--out", tmp_path / "coffee.index")
+    code, _, errors = load(jaxsim, photos / "coffee", db, *words)
+    assert code == 2 and "holds other images" in errors, errors
+    code, _, errors = load(jaxsim, photos / "coffee", db, *words, "--replace")
+    assert code == 0 and "2 images of" in errors, errors
 
 
 def test_photos_are_indexed_and_loaded(photos, tmp_path, jaxsim):
@@ -110,7 +115,12 @@ def test_what_cannot_be_loaded(shop, photos, tmp_path, jaxsim):
     damaged = tmp_path / "damaged.parquet"
     damaged.write_text("no")
     db = tmp_path / "a.db"
+    out = ("--out", tmp_path / "photos.index")
     for source, words, message in (
+        (photos, (*out, "--manifest", other), "lists none of these images"),
+        (photos, (*out, "--manifest", named), "has a column 'name'"),
+        (photos, (*out, "--uri", damaged / "a.db"), "cannot be written, because"),
+        (photos, (*out, "--store", "folder"), "--uri goes with --store milvus only"),
         (parts, ("--manifest", other), "lists none of these images"),
         (parts, ("--manifest", named), "has a column 'name'"),
         (parts, ("--manifest", tmp_path / "x.csv"), "cannot read the list"),
@@ -118,9 +128,12 @@ def test_what_cannot_be_loaded(shop, photos, tmp_path, jaxsim):
         (parts, ("--kind", "pq:8"), "--kind pq:8: Milvus searches"),
         (damaged, (), "cannot read the descriptors"),
         (photos, (), "--out is missing"),
+        (f"{parts}/", ("--kind", "pq:8"), "--kind pq:8: Milvus searches"),
     ):
         code, _, errors = load(jaxsim, source, db, *words)
         assert code == 2 and message in errors, errors
+    # All is said before photos are described.
+    assert not (tmp_path / "photos.index").exists()
     (parts / "part-00001-of-00003.parquet").unlink()
     code, _, errors = load(jaxsim, parts, db)
     assert code == 2 and "1 of 3 parts are missing" in errors

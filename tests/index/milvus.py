@@ -32,10 +32,9 @@ def filled(vectors: np.ndarray, *, exact: bool = True) -> MilvusIndex:
     """Returns a new collection of some vectors."""
     require_milvus()
     uri = str(Path(_folder().name) / "tests.db")
-    index = MilvusIndex.prepare(
+    index = MilvusIndex.create(
         Place(uri, f"c{next(_numbers)}"),
-        Layout(model=MODEL, dimension=vectors.shape[1]),
-        exact=exact,
+        Layout(model=MODEL, dimension=vectors.shape[1], exact=exact),
     )
     index.add(vectors)
     return index

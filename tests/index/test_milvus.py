@@ -29,7 +29,7 @@ LAYOUT = Layout(model=MODEL, dimension=16, columns=COLUMNS)
 def index(tmp_path):
     require_milvus()
     place = Place(str(tmp_path / "index.db"))
-    made = MilvusIndex.prepare(place, LAYOUT)
+    made = MilvusIndex.create(place, LAYOUT)
     made.put(np.arange(60), VECTORS, ROWS)
     yield made
     made.close()
@@ -64,14 +64,23 @@ def test_rows_are_described(index):
     assert index.rows([]) == {}
 
 
-def test_writing_again_replaces_and_what_is_left_out_is_removed(index):
+def test_writing_again_replaces(index):
     index.put(np.arange(2), VECTORS[[1, 0]], ROWS[:2])
     assert len(index) == 60
     assert index.search(VECTORS[:1], 1).ids.tolist() == [[1]]
-    index.keep_only(np.array([0, 2, 5]))
-    assert len(index) == 3 and index.total == 6
-    found = index.search(QUERIES, 5).ids
-    assert set(found.ravel().tolist()) == {-1, 0, 2, 5}
+
+
+def test_a_collection_takes_the_place_of_another(index):
+    layout = Layout(model="f" * 32, dimension=8, columns={"n": "integer"}, exact=False)
+    for _ in range(2):
+        other = MilvusIndex.create(replace(index.place, collection="other"), layout)
+        other.put(np.array([4]), np.eye(1, 8, dtype=np.float32), [{"n": 7}])
+    assert len(index) == 60
+    other.rename(index.place.collection)
+    for there in (other, MilvusIndex.open(index.place)):
+        assert (there.place, there.layout) == (index.place, layout)
+        assert len(there) == 1 and there.rows([4]) == {4: {"n": 7}}
+    assert MilvusIndex.find(replace(index.place, collection="other")) is None
 
 
 def test_a_collection_is_there_when_it_is_opened_again(index, tmp_path):
@@ -109,28 +118,20 @@ def test_what_milvus_does_not_understand(index):
         index.search(QUERIES, 20000)
 
 
-def test_other_vectors_and_columns_are_refused(index):
-    place = index.place
-    for options in ({"model": "f" * 32}, {"dimension": 8}):
+def test_other_vectors_and_columns_are_refused():
+    place = Place("a.db")
+    for model, dimension in (("f" * 32, 16), (MODEL, 8)):
         with pytest.raises(
             InputError, match="16 numbers by the model .* another --coll"
         ):
-            MilvusIndex.prepare(place, replace(LAYOUT, **options))
+            LAYOUT.require_model(model, dimension, place)
     with pytest.raises(
         InputError, match="has the columns name, label, price, and thes"
     ):
-        MilvusIndex.prepare(place, replace(LAYOUT, columns={"name": "text"}))
+        LAYOUT.require_columns({"name": "text"}, place)
     for name in ("two words", "id", "2nd", "vector_of"):
         with pytest.raises(InputError, match=f"a column '{name}'"):
             replace(LAYOUT, columns={name: "text"})
-
-
-def test_a_collection_without_rows_is_made_anew(index):
-    index.keep_only(np.zeros(0, np.int64))
-    for columns in ({"name": "text"}, COLUMNS):
-        layout = Layout(model="f" * 32, dimension=8, columns=columns)
-        assert MilvusIndex.prepare(index.place, layout).layout == layout
-        assert MilvusIndex.open(index.place).layout == layout
 
 
 def test_a_collection_of_others_is_not_touched(index):
@@ -141,7 +142,8 @@ def test_a_collection_of_others_is_not_touched(index):
     with pytest.raises(
         InputError, match="not made by jaxsim: it has the fields id, ve"
     ):
-        MilvusIndex.open(Place(index.place.uri, "theirs"))
+        MilvusIndex.create(Place(index.place.uri, "theirs"), LAYOUT)
+    assert client.has_collection("theirs")
     with pytest.raises(InputError, match="no collection 'none'; it has jaxsim, theirs"):
         MilvusIndex.open(Place(index.place.uri, "none"))
 
@@ -185,7 +187,7 @@ def test_paths_that_cannot_be_opened(tmp_path):
         ("full.db", "cannot open .*full.db'"),
     ):
         with pytest.raises(InputError, match=message):
-            MilvusIndex.prepare(Place(str(tmp_path / name)), LAYOUT)
+            MilvusIndex.create(Place(str(tmp_path / name)), LAYOUT)
 
 
 @pytest.mark.parametrize("package", ["pymilvus", "milvus_lite"])
@@ -194,4 +196,4 @@ def test_missing_packages_are_named(package, tmp_path, monkeypatch):
         require_milvus()
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'jaxsim\[milvus\]'"):
-        MilvusIndex.prepare(Place(str(tmp_path / "a.db")), LAYOUT)
+        MilvusIndex.create(Place(str(tmp_path / "a.db")), LAYOUT)
