@@ -21,7 +21,7 @@ class ListColumns:
     """Columns of a list by the names of images.
 
     Attributes:
-      table: the columns; None without a list.
+      table: the columns; None if there are none.
       position: rows of the table by the names of images.
       source: the list; None without one.
     """
@@ -47,7 +47,7 @@ class ListColumns:
             )
         check_columns(table.column_names)
         at = {stored_name(name): row for row, name in enumerate(names)}
-        return cls(table, at, manifest)
+        return cls(table if table.num_columns else None, at, manifest)
 
     @property
     def kinds(self) -> dict[str, Column]:

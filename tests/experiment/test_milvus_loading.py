@@ -145,3 +145,15 @@ def test_a_list_of_other_images_is_refused_before_anything_is_written(
     loader = CollectionLoader.open(place, manifest=manifest)
     assert loader.load_file(ten).images == 10
     assert MilvusIndex.open(place).rows([9])[9]["price"] == 1
+
+
+@pytest.mark.parametrize("text", ["path\n3.jpg\n", "path,label\n3.jpg,x\n"])
+def test_a_list_without_other_columns(text, place, tmp_path):
+    ten, _ = described(tmp_path / "ten.parquet", TEN)
+    manifest = tmp_path / "list.csv"
+    manifest.write_text(text)
+    loader = CollectionLoader.open(place, manifest=manifest)
+    assert loader.load_file(ten).columns == ("name", "label")
+    manifest.write_text(text.replace("3", "none"))
+    with pytest.raises(InputError, match="lists none of these images"):
+        CollectionLoader.open(place, manifest=manifest).load_file(ten)
