@@ -18,7 +18,8 @@ def add_store(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
     group.add_argument(
         "--uri",
         help="a path that ends in .db, for Milvus Lite in this process, or a server, "
-        "such as http://localhost:19530",
+        "such as http://localhost:19530; its user:password or API key is read from "
+        "MILVUS_TOKEN",
     )
     group.add_argument("--collection", help="its name in Milvus, jaxsim by default")
     return group

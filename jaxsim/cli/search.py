@@ -127,7 +127,11 @@ def _search_milvus(options: argparse.Namespace, place) -> None:
     )
     skipped = [*unusable, *answer.rejects]
     queries, ranking = usable(queries, answer.ranking, answer.rejects, skipped)
-    about = {"index": place.uri, "collection": place.collection, "where": options.where}
+    about = {
+        "index": place.shown,
+        "collection": place.collection,
+        "where": options.where,
+    }
     _show(options, queries, ranking, answer.rows.__getitem__, about, skipped)
 
 

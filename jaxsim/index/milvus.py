@@ -52,7 +52,7 @@ class MilvusIndex:
             names = cast(Any, client.list_collections(timeout=CALL_S))
         if place.collection not in names:
             raise InputError(
-                f"{place.uri} has no collection '{place.collection}'; it has "
+                f"{place.shown} has no collection '{place.collection}'; it has "
                 f"{', '.join(sorted(names)) or 'none'}. Name one by --collection, or "
                 "load vectors by 'jaxsim index … --store milvus'"
             )

@@ -13,6 +13,8 @@ from jaxsim.core.files import check_target
 
 LITE = ".db"
 """Paths that end so are opened by Milvus Lite, inside this process."""
+TOKEN = "MILVUS_TOKEN"
+"""The environment variable that a server's user:password or API key is in."""
 CONNECT_S = 10
 CALL_S = 300
 """For how long to wait until a server answers, and until it has done something."""
@@ -41,10 +43,10 @@ class Place:
             is_server = is_server and parts.port != 0
         except ValueError:
             is_server = False
-        if not is_server and not (self.is_file and "://" not in self.uri):
+        if not is_server and not self.is_file:
             raise InputError(
-                f"--uri '{self.uri}': expected a path that ends in {LITE}, for Milvus "
-                "Lite, or a server's address, such as http://localhost:19530"
+                f"--uri '{self.shown}': expected a path that ends in {LITE}, for "
+                "Milvus Lite, or a server's address, such as http://localhost:19530"
             )
         if not is_field_name(self.collection):
             raise InputError(
@@ -55,10 +57,18 @@ class Place:
     @property
     def is_file(self) -> bool:
         """Whether Milvus Lite opens it."""
-        return self.uri.endswith(LITE)
+        return self.uri.endswith(LITE) and "://" not in self.uri
+
+    @property
+    def shown(self) -> str:
+        """The URI for readers, without a user's name and password."""
+        if self.is_file:
+            return self.uri
+        scheme = self.uri[: self.uri.find("://") + 3] if "://" in self.uri else ""
+        return scheme + self.uri.removeprefix(scheme).rpartition("@")[2]
 
     def __str__(self) -> str:
-        return f"the collection '{self.collection}' of {self.uri}"
+        return f"the collection '{self.collection}' of {self.shown}"
 
 
 def is_field_name(text: str) -> bool:
@@ -88,11 +98,13 @@ def connect(place: Place, *, may_create: bool):
         except ImportError as error:
             raise MissingExtraError("milvus-lite", "milvus") from error
         _check_folder(Path(place.uri).expanduser(), may_create=may_create)
-    uri = str(Path(place.uri).expanduser().resolve()) if place.is_file else place.uri
+        uri, token = str(Path(place.uri).expanduser().resolve()), ""
+    else:
+        uri, token = place.uri, os.environ.get(TOKEN, "")
     try:
         # What fails is said below, in one sentence.
         with _silent():
-            return pymilvus.MilvusClient(uri, timeout=CONNECT_S)
+            return pymilvus.MilvusClient(uri, token=token, timeout=CONNECT_S)
     except pymilvus.MilvusException as error:
         if place.is_file:
             raise InputError(
@@ -101,8 +113,8 @@ def connect(place: Place, *, may_create: bool):
                 "choose another --uri"
             ) from error
         raise InputError(
-            f"no Milvus answers at {place.uri} within {CONNECT_S} s "
-            f"({_first_line(error)}). Start it, or correct --uri"
+            f"no Milvus answers at {place.shown} within {CONNECT_S} s "
+            f"({_first_line(error)}). Start it, or correct --uri or {TOKEN}"
         ) from error
 
 

@@ -12,7 +12,7 @@ import pytest
 from jaxsim.core.errors import InputError, MissingExtraError
 from jaxsim.index.milvus import MilvusIndex
 from jaxsim.index.milvus_layout import Layout
-from jaxsim.index.milvus_server import Place
+from jaxsim.index.milvus_server import Place, connect
 from tests.contracts.indexes import nearest, recall, unit_vectors
 from tests.index.milvus import MODEL, filled, require_milvus
 
@@ -156,6 +156,38 @@ def test_addresses_that_are_none(uri):
         Place("a.db", "my photos")
 
 
+@pytest.mark.parametrize(
+    "uri, shown",
+    [
+        ("http://host:19530", "http://host:19530"),
+        ("https://root:se@cret@host/db", "https://host/db"),
+        ("http://root:secret@host/x.db", "http://host/x.db"),
+        ("my@photos.db", "my@photos.db"),
+    ],
+)
+def test_passwords_are_not_shown(uri, shown):
+    place = Place(uri)
+    assert place.shown == shown and str(place) == f"the collection 'jaxsim' of {shown}"
+    assert place.is_file == (uri == "my@photos.db")
+    for wrong in ("root:secret@host", "http://root:://secret@host"):
+        with pytest.raises(InputError, match=r"host'") as error:
+            Place(wrong)
+        assert "secret" not in str(error.value)
+
+
+def test_a_token_is_taken_from_the_environment(monkeypatch):
+    require_milvus()
+    given = []
+    monkeypatch.setattr(
+        "pymilvus.MilvusClient", lambda uri, **options: given.append((uri, options))
+    )
+    uri = "http://root:secret@host"
+    for token in ("", "key"):
+        monkeypatch.setenv("MILVUS_TOKEN", token)
+        connect(Place(uri), may_create=False)
+        assert given.pop() == (uri, {"token": token, "timeout": 10})
+
+
 def test_a_server_that_does_not_answer_is_given_up(monkeypatch):
     require_milvus()
     monkeypatch.setattr("jaxsim.index.milvus_server.CONNECT_S", 1)
@@ -169,8 +201,9 @@ def test_a_server_that_does_not_answer_is_given_up(monkeypatch):
             begun = time.monotonic()
             with pytest.raises(
                 InputError, match=f"no Milvus answers at .*:{port} with"
-            ):
-                MilvusIndex.open(Place(f"http://localhost:{port}"))
+            ) as error:
+                MilvusIndex.open(Place(f"http://root:secret@localhost:{port}"))
+            assert "secret" not in str(error.value)
             assert time.monotonic() - begun < 20
 
 
