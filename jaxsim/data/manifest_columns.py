@@ -3,7 +3,7 @@
 import csv
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.csv_manifest import csv_manifest
@@ -75,8 +75,8 @@ def _header(path: Path) -> list[str]:
 def _read(text: "pyarrow.ChunkedArray") -> "pyarrow.ChunkedArray":
     """Returns a column as what all of its fields are."""
     import pyarrow
-    from pyarrow import compute
 
+    compute = _compute()
     if _all_match(text, _TRUTH):
         return text.cast(pyarrow.bool_())
     if _all_match(text, _WHOLE):
@@ -96,6 +96,12 @@ def _read(text: "pyarrow.ChunkedArray") -> "pyarrow.ChunkedArray":
 
 
 def _all_match(text: "pyarrow.ChunkedArray", pattern: str) -> bool:
+    compute = _compute()
+    return bool(compute.all(compute.match_substring_regex(text, pattern)).as_py())
+
+
+def _compute() -> Any:
+    """Returns functions that pyarrow makes at import, so that checkers know none."""
     from pyarrow import compute
 
-    return bool(compute.all(compute.match_substring_regex(text, pattern)).as_py())
+    return compute
