@@ -94,4 +94,4 @@ def load(options: argparse.Namespace, loader) -> dict[str, object]:
 
 def is_descriptor_parts(photos: str) -> bool:
     """Returns whether PHOTOS names descriptors, which `jaxsim embed` wrote."""
-    return photos.endswith(".parquet")
+    return Path(photos).suffix == ".parquet"

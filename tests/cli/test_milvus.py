@@ -128,7 +128,8 @@ def test_what_cannot_be_loaded(shop, photos, tmp_path, jaxsim):
         (parts, ("--kind", "pq:8"), "--kind pq:8: Milvus searches"),
         (damaged, (), "cannot read the descriptors"),
         (photos, (), "--out is missing"),
-        (f"{parts}/", ("--kind", "pq:8"), "--kind pq:8: Milvus searches"),
+        (f"{parts}/", ("--manifest", other), "lists none of these images"),
+        (manifest, (*out, "--manifest", other), "lists none of these images"),
     ):
         code, _, errors = load(jaxsim, source, db, *words)
         assert code == 2 and message in errors, errors
