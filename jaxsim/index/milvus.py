@@ -11,7 +11,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.index.base import check_k, check_vectors, search_in_blocks
 from jaxsim.index.milvus_layout import ID, Layout, create, listed, read_layout
-from jaxsim.index.milvus_server import CALL_S, Place, asking, connect
+from jaxsim.index.milvus_server import CALL_S, Place, RefusedError, asking, connect
 
 MOST_RESULTS = 16384
 _SENT_BYTES = 8 << 20
@@ -138,7 +138,7 @@ class MilvusIndex:
                     consistency_level="Strong",
                     timeout=CALL_S,
                 )
-        except InputError as error:
+        except RefusedError as error:
             if not where:
                 raise
             raise InputError(

@@ -118,17 +118,36 @@ def connect(place: Place, *, may_create: bool):
         ) from error
 
 
+class RefusedError(InputError):
+    """Milvus has answered, and does not do what it was asked."""
+
+
 @contextmanager
 def asking(place: Place) -> Iterator[None]:
-    """Turns what Milvus refuses into an InputError with its reason."""
+    """Turns errors of Milvus into an InputError with its reason.
+
+    Args:
+      place: that is asked.
+
+    Raises:
+      RefusedError: Milvus has answered so.
+      InputError: it has not answered.
+    """
     import grpc
     from pymilvus import MilvusException  # pyright: ignore[reportMissingImports]
+    from pymilvus.exceptions import (  # pyright: ignore[reportMissingImports]
+        ErrorCode,
+    )
 
     try:
         with _silent():
             yield
     except MilvusException as error:
-        raise InputError(f"{place}: Milvus says: {_first_line(error)}") from error
+        # What pymilvus says itself, such as of time-outs, has this code or no number.
+        code = error.code
+        answered = isinstance(code, int) and code != ErrorCode.UNEXPECTED_ERROR
+        kind = RefusedError if answered else InputError
+        raise kind(f"{place}: Milvus says: {_first_line(error)}") from error
     except grpc.RpcError as error:
         raise InputError(f"{place}: the connection failed ({error})") from error
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -116,6 +117,22 @@ def test_what_milvus_does_not_understand(index):
             index.search(QUERIES, 3, where=where)
     with pytest.raises(InputError, match="16384 at the most"):
         index.search(QUERIES, 20000)
+
+
+def test_a_lost_connection_is_not_blamed_on_the_condition(index, monkeypatch):
+    import grpc
+    from pymilvus import MilvusException
+
+    for error in (
+        grpc.RpcError("gone"),
+        MilvusException(grpc.StatusCode.UNAVAILABLE, "Retry timeout"),
+        MilvusException(message="should create connection first"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(index._client, "search", Mock(side_effect=error))
+            with pytest.raises(InputError, match="gone|timeout|connection") as raised:
+                index.search(QUERIES, 3, where="price < 5")
+        assert "--where" not in str(raised.value)
 
 
 def test_other_vectors_and_columns_are_refused():
