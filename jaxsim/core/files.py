@@ -101,6 +101,6 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def content_hash(data: bytes) -> str:
+def content_hash(data: bytes | memoryview) -> str:
     """Returns 32 hex digits (BLAKE2b, 128 bits) that name this content."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -119,6 +119,15 @@ class DescribedImages:
             vectors=vectors.astype(np.float32), found=rows >= 0, rejects=()
         )
 
+    def inputs(self, collections: dict[str, Sequence[Record]]) -> dict[str, np.ndarray]:
+        """Returns the descriptors of a run's images, each once; see `Run.inputs`.
+
+        Args:
+          collections: of the run, see `Run.collections`.
+        """
+        records = {r.name: r for images in collections.values() for r in images}
+        return {"the descriptors": self.of(list(records.values())).vectors}
+
     def _require_most(self, found: DescriptorFile) -> None:
         """Goes on without a few, which may be damaged; many are another folder's."""
         known = set(found.names)

@@ -208,6 +208,18 @@ class GraphRun:
         ]
         return {"index": self.images.training, "measured on": measured}
 
+    def inputs(self) -> dict[str, np.ndarray]:
+        """Returns the descriptors, and neighbours that these do not tell."""
+        inputs = self.images.inputs(self.collections())
+        if self.experiment.graph != NEAREST:
+            # Without weights, whose last digits differ among devices.
+            edges = np.stack([self.graph.rows, self.graph.columns])
+            inputs["the edges of the graph"] = edges
+        if self._query_lists:
+            lists = np.stack(list(self._query_lists.values()))
+            inputs["the neighbours of the queries"] = lists
+        return inputs
+
     @cached_property
     def _missing(self) -> int:
         """How many images have no descriptor."""

@@ -6,12 +6,13 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import fiddle as fdl
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
 from jaxsim.checkpoint.manager import Checkpoints
 from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.evaluation.result import EvaluationResult
-from jaxsim.experiment.run_folder import claim_folder
+from jaxsim.experiment.run_folder import claim_folder, claim_inputs
 from jaxsim.experiment.training_experiment import Keep
 from jaxsim.parallel.multihost import is_first_process, put_everywhere
 from jaxsim.pipeline.embedding_map import EmbeddingMap
@@ -79,6 +80,10 @@ class Run(Protocol):
         """Returns the images that the run must find again when it goes on."""
         ...
 
+    def inputs(self) -> dict[str, np.ndarray]:
+        """Returns what else it must find again, such as descriptors, by what it is."""
+        ...
+
     def restore(self, checkpoints: Checkpoints, step: int | None) -> TrainState:
         """Returns the state of a checkpoint, or the first one of a run."""
         ...
@@ -115,12 +120,13 @@ def carry_out(
       listeners: told of every step and evaluation, beside metrics.jsonl.
 
     Raises:
-      InputError: the folder is of another run, or the loss broke.
+      InputError: the folder is of another run or of other inputs, or the loss broke.
     """
     claim_folder(out, config, run.collections())
     with Checkpoints(out / CHECKPOINTS_FOLDER) as checkpoints:
         # Now, because two runs would spoil metrics.jsonl before the first checkpoint.
         checkpoints.claim()
+        claim_inputs(out, run.inputs())
         state = run.restore(checkpoints, checkpoints.latest())
         step = int(state.step)
         stopped_by = None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import fiddle as fdl
+import numpy as np
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.files import atomic_write, content_hash
@@ -16,6 +17,7 @@ from jaxsim.parallel.multihost import is_first_process
 
 CONFIG_FILE = "config.json"
 DATA_FILE = "data.json"
+INPUTS_FILE = "inputs.json"
 
 
 def claim_folder(
@@ -45,11 +47,44 @@ def claim_folder(
             "relabelled or replaced, or --data names another folder. Put them back as "
             "they were, or give another --out to train on the new ones"
         )
-    if is_first_process():
-        for name, content in ((CONFIG_FILE, text), (DATA_FILE, data)):
-            if not (out / name).exists():
-                with atomic_write(out / name) as file:
-                    file.write(content.encode())
+    _write_once(out / CONFIG_FILE, text)
+    _write_once(out / DATA_FILE, data)
+
+
+def claim_inputs(out: Path, inputs: dict[str, np.ndarray]) -> None:
+    """Writes what a run is made of that is no image, or refuses what has changed.
+
+    Checkpoints do not hold it, so that a run would go on with anything of its shape.
+
+    Args:
+      out: folder of the run.
+      inputs: arrays of any kind, by what they are; nothing is written for none.
+
+    Raises:
+      InputError: the run was started with others.
+    """
+    path, found = out / INPUTS_FILE, {}
+    for name, array in inputs.items():
+        hashed = content_hash(np.ascontiguousarray(array).data)
+        found[name] = [array.dtype.str, list(array.shape), hashed]
+    if path.exists():
+        known = json.loads(path.read_text())
+        changed = [n for n in {**known, **found} if known.get(n) != found.get(n)]
+        if changed:
+            raise InputError(
+                f"{' and '.join(changed)} of the run in {out} have changed since it "
+                "was started: a file of descriptors or neighbours, or an index or its "
+                "graph, was made again. Put it back as it was, or give another --out "
+                "to train on the new one"
+            )
+    elif found:
+        _write_once(path, json.dumps(found, indent=2))
+
+
+def _write_once(path: Path, text: str) -> None:
+    if is_first_process() and not path.exists():
+        with atomic_write(path) as file:
+            file.write(text.encode())
 
 
 def _without_devices(config: fdl.Config) -> fdl.Config:

@@ -203,6 +203,10 @@ class SimilarityRun:
         ]
         return {"trained on": self.images.training, "measured on": measured}
 
+    def inputs(self) -> dict[str, np.ndarray]:
+        """Returns the descriptors of these images."""
+        return self.images.inputs(self.collections())
+
     def restore(self, checkpoints: Checkpoints, step: int | None) -> TrainState:
         """Returns the state of a checkpoint, or the first one of a run."""
         shapes = jax.eval_shape(self._drawn)

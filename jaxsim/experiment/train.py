@@ -244,6 +244,10 @@ class _ImageRun:
         measured = self.measurer.records if self.measurer else []
         return {"trained on": self.records, "measured on": measured}
 
+    def inputs(self) -> dict[str, np.ndarray]:
+        """Returns nothing: images are all that it is made of."""
+        return {}
+
     def loop(self, checkpoints: Checkpoints, listeners: Sequence[Listener]) -> Loop:
         """Returns what `fit` needs besides the state."""
         return Loop(

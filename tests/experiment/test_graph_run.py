@@ -276,6 +276,34 @@ def test_lists_of_a_file_make_the_graph(run, tmp_path):
         train(small(graph=str(lists)), data, tmp_path / "other")
 
 
+def test_a_run_does_not_go_on_with_other_descriptors(tmp_path):
+    data = descriptor_file(tmp_path)
+    train(small(), data, tmp_path / "run")
+    file = read_descriptors(data)
+    with np.load(data) as stored:
+        others = dict(stored)
+    assert others["vectors"].shape == file.vectors.shape
+    others["vectors"] = file.vectors[::-1]
+    np.savez(data, **others)
+    with pytest.raises(InputError, match="the descriptors of the run in .* changed"):
+        train(small(), data, tmp_path / "run")
+
+
+def test_a_run_does_not_go_on_with_another_graph(run, tmp_path):
+    data, _, _ = run
+    lists = tmp_path / "lists.npy"
+    found = self_neighbours(read_descriptors(data).vectors, 7).ids
+    np.save(lists, found)
+    config = small(graph=str(lists))
+    train(config, data, tmp_path / "run")
+    # Neighbours beyond those that it looks at may change.
+    np.save(lists, found[:, :5])
+    train(config, data, tmp_path / "run")
+    np.save(lists, found[:, [0, 4, 5, 6]])
+    with pytest.raises(InputError, match="the edges of the graph of the run in"):
+        train(config, data, tmp_path / "run")
+
+
 def test_verification_needs_photos(run, tmp_path):
     data, _, _ = run
     with pytest.raises(InputError, match="verification needs the photos"):

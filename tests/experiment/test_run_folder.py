@@ -1,12 +1,13 @@
 """A run's folder belongs to one config and one collection."""
 
 import fiddle as fdl
+import numpy as np
 import pytest
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.preprocess import Preprocessing
 from jaxsim.data.records import Record
-from jaxsim.experiment.run_folder import claim_folder, identity
+from jaxsim.experiment.run_folder import claim_folder, claim_inputs, identity
 
 
 def config(size_px=64):
@@ -58,3 +59,25 @@ def test_images_in_memory_are_known_by_name_and_label():
     other = Record(name="one", content=lambda: b"pixels", label="l")
     assert identity([record]) != identity([other])
     assert identity([record])["images"] == 1
+
+
+def test_the_same_inputs_are_let_in_again_and_others_refused(tmp_path):
+    inputs = {"the descriptors": np.eye(3, dtype=np.float32), "the edges": np.ones(2)}
+    claim_inputs(tmp_path, inputs)
+    claim_inputs(tmp_path, {name: array.copy() for name, array in inputs.items()})
+    transposed = np.ones((3, 2), np.float32).T
+    for name, array in (
+        ("the descriptors", 2 * inputs["the descriptors"]),
+        ("the descriptors", inputs["the descriptors"].astype(np.float64)),
+        ("the descriptors", inputs["the descriptors"].reshape(9)),
+        ("the edges", transposed),
+    ):
+        with pytest.raises(InputError, match=f"^{name} of the run in .* have changed"):
+            claim_inputs(tmp_path, inputs | {name: array})
+    with pytest.raises(InputError, match="the descriptors and the edges of the run"):
+        claim_inputs(tmp_path, {})
+
+
+def test_a_run_of_images_alone_has_no_file_of_inputs(tmp_path):
+    claim_inputs(tmp_path, {})
+    assert not list(tmp_path.iterdir())

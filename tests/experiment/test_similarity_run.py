@@ -94,6 +94,17 @@ def chain(tmp_path_factory):
     return folder, root, run_stages(small(), root, folder / "run")
 
 
+def test_stages_do_not_go_on_with_other_descriptors(tmp_path):
+    data, config = descriptor_file(tmp_path), small()
+    run_stages(config, data, tmp_path / "run")
+    with np.load(data) as stored:
+        others = dict(stored)
+    others["vectors"] = others["vectors"][::-1]
+    np.savez(data, **others)
+    with pytest.raises(InputError, match="the descriptors of the run in .* changed"):
+        run_stages(config, data, tmp_path / "run")
+
+
 def test_each_stage_goes_on_from_the_one_before(chain):
     folder, root, results = chain
     assert list(results) == ["deepcosine", "deepsim", "deepsimh"]
