@@ -67,7 +67,7 @@ def show(report, json: str | None) -> None:
     if report.unusable:
         name, reason = next(iter(report.unusable.items()))
         print(
-            f"{len(report.unusable)} photos cannot be read and match nothing, such as "
+            f"{len(report.unusable)} photos cannot be used and match nothing, such as "
             f"{printable(name)} ({reason})",
             file=sys.stderr,
         )

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import grain
 
-from jaxsim.core.files import content_hash
 from jaxsim.core.progress import Progress
 from jaxsim.data.images import RejectedImage, decode, upright_size
 from jaxsim.data.preprocess import crop_box, refuse_elongated
-from jaxsim.data.records import Record
+from jaxsim.data.records import Record, content_of
 from jaxsim.data.rejects import Reject
 
 _REDUCED_PX = 64
@@ -24,7 +23,7 @@ class UsableImage:
     Attributes:
       height: upright and inside its box, in pixels.
       width: likewise.
-      content: names what it shows exactly: the file's hash, and its box.
+      content: names what it shows exactly, see `content_of`.
     """
 
     height: int
@@ -83,5 +82,5 @@ def _inspect(index: int, record: Record) -> UsableImage | Reject:
         return Reject(name=record.name, reason="too little memory left", id=index)
     except RejectedImage as error:
         return Reject(name=record.name, reason=error.reason, id=index)
-    content = content_hash(data) + ("" if record.box is None else str(record.box))
+    content = content_of(record, data)
     return UsableImage(height=height, width=width, content=content)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxsim.core.errors import InputError
+from jaxsim.core.files import content_hash
 from jaxsim.data.rejects import Reject
 
 Box = tuple[float, float, float, float]
@@ -40,6 +41,17 @@ class Record:
             if isinstance(self.content, Path)
             else self.content()
         )
+
+
+def content_of(record: Record, data: bytes) -> str:
+    """Returns what names the content of a record: 32 hex digits of bytes and box.
+
+    Args:
+      record: an image, or a box of one.
+      data: the bytes of its file.
+    """
+    box = b"" if record.box is None else repr(record.box).encode()
+    return content_hash(data + box)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,8 @@ def clean_data(
     check(records)
     usable, unusable = _inspect(records, sorted(chain(*labels.values())), bars)
     stored = FeatureCache(folder=(cache or cache_folder()) / "features")
-    names = [_content(record, usable.get(row)) for row, record in enumerate(records)]
+    known = (usable.get(row) for row in range(len(records)))
+    names = ["" if image is None else image.content for image in known]
     features = RecordFeatures(records, stored, names)
     groups = {
         label: [row for row in images if row in usable]
@@ -144,14 +145,6 @@ def _inspect(
         else:
             usable[row] = image
     return usable, unusable
-
-
-def _content(record: Record, image: UsableImage | None) -> str:
-    """Returns what names an image's features; without a box as an index names them."""
-    if image is None:
-        return ""
-    boxed = record.box is not None
-    return content_hash(image.content.encode()) if boxed else image.content
 
 
 def _pairs(

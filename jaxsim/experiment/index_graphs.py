@@ -71,7 +71,7 @@ def save_verified(
       bars: shows progress.
 
     Raises:
-      InputError: the index has fewer than two images, none of its photos can be read,
+      InputError: the index has fewer than two images, none of its photos can be used,
         or it cannot be written.
       IndexFormatError: it is damaged.
 
@@ -94,9 +94,9 @@ def save_verified(
     if len(verified.unusable) == len(live):
         row, reason = next(iter(verified.unusable.items()))
         raise InputError(
-            f"none of the photos of {path} can be read, such as "
+            f"none of the photos of {path} can be used, such as "
             f"'{rows[live[row]].name}' ({reason}). Put them back to "
-            f"{store.manifest.info['source']}"
+            f"{store.manifest.info['source']} as they were"
         )
     graph = IndexGraph(
         ids=verified.ids,

@@ -12,7 +12,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.progress import Bars
 from jaxsim.core.ranking import MISSING_ID
 from jaxsim.data.neighbour_lists import read_neighbour_lists
-from jaxsim.data.records import Record
+from jaxsim.data.records import Record, content_of
 from jaxsim.experiment.described import DescribedImages, is_index
 from jaxsim.experiment.graph_experiment import NEAREST, VERIFIED, GraphExperiment
 from jaxsim.experiment.indexing import FEATURES_FOLDER
@@ -25,7 +25,6 @@ from jaxsim.ops.neighbours import (
     self_neighbours,
 )
 from jaxsim.pipeline.index_graph import IndexGraph, graph_path, read_index_graph
-from jaxsim.pipeline.local_features import content_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

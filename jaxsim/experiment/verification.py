@@ -45,7 +45,7 @@ class PhotoVerifier:
 
     Attributes:
       records: the photos.
-      contents: of each, see `jaxsim.pipeline.local_features.content_of`.
+      contents: of each, see `jaxsim.data.records.content_of`.
       features_folder: where local features are kept.
       pairs_folder: where inliers are kept.
       verifier: counts them.

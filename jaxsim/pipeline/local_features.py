@@ -9,11 +9,10 @@ from threading import Lock
 
 from jaxsim.classical.feature_cache import FeatureCache
 from jaxsim.classical.local_features import LocalFeatures
-from jaxsim.core.files import content_hash
 from jaxsim.core.progress import Bars
 from jaxsim.data.images import RejectedImage, decode
 from jaxsim.data.preprocess import crop_box
-from jaxsim.data.records import Record
+from jaxsim.data.records import Record, content_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +24,8 @@ class RecordFeatures:
     Attributes:
       records: the images; the position is the row.
       cache: where features are kept.
-      contents: of each record the hash of its bytes and box, as an index stores it, so
-        that no file with known features is read. None reads and hashes each once.
+      contents: `content_of` each record, as an index stores it, so that no file with
+        known features is read. None reads and hashes each once.
       in_memory: how many images' features are kept in memory too, about 140 KB each.
     """
 
@@ -48,7 +47,7 @@ class RecordFeatures:
 
         Raises:
           OSError: the file is needed and cannot be read.
-          RejectedImage: the image cannot be used.
+          RejectedImage: the image cannot be used, or is not that of its content.
           InputError: features cannot be written.
           MissingExtraError: the engine is not installed.
         """
@@ -73,21 +72,14 @@ class RecordFeatures:
             content = self._hashes[row] = content_of(record, data)
 
         def image():
-            pixels = decode(record.read() if data is None else data)
+            found = record.read() if data is None else data
+            if content_of(record, found) != content:
+                # Its points would be kept as those of what was there before.
+                raise RejectedImage("changed since it was indexed or first read")
+            pixels = decode(found)
             return pixels if record.box is None else crop_box(pixels, record.box)
 
         return self.cache.get(content, image)
-
-
-def content_of(record: Record, data: bytes) -> str:
-    """Returns what names the content of a record, as an index does.
-
-    Args:
-      record: an image, or a box of one.
-      data: the bytes of its file.
-    """
-    box = b"" if record.box is None else repr(record.box).encode()
-    return content_hash(data + box)
 
 
 def find_points(

@@ -8,7 +8,7 @@ from jaxsim.core.environment import versions
 from jaxsim.core.errors import InputError
 from jaxsim.core.files import content_hash
 from jaxsim.core.progress import Bars, no_bars
-from jaxsim.data.records import Record
+from jaxsim.data.records import Record, content_of
 from jaxsim.data.rejects import Reject, write_rejects
 from jaxsim.index.images import ImageFile
 from jaxsim.index.kind import Kind
@@ -16,7 +16,6 @@ from jaxsim.index.storage import IndexStore
 from jaxsim.index.update import Plan
 from jaxsim.index.writer import IndexWriter
 from jaxsim.pipeline.embed import Embedder
-from jaxsim.pipeline.local_features import content_of
 
 REJECTS_FILE = "rejects.csv"
 

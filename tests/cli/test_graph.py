@@ -82,7 +82,7 @@ def test_only_new_pairs_are_verified_after_the_index_has_changed(
 def test_photos_that_are_gone_match_nothing(index, photos, jaxsim):
     shutil.rmtree(photos / "coffee")
     code, _, errors = jaxsim("graph", "verify", index)
-    assert code == 0 and "3 photos cannot be read" in errors
+    assert code == 0 and "3 photos cannot be used" in errors
     graph = read_index_graph(IndexStore.open(index), "verified")
     gone = [row.name.startswith("coffee") for row in IndexStore.open(index).rows]
     assert (graph.inliers[gone] == 0).all()
@@ -92,6 +92,31 @@ def test_photos_that_are_gone_match_nothing(index, photos, jaxsim):
     shutil.rmtree(index / "features")
     code, _, errors = jaxsim("graph", "verify", index)
     assert code == 2 and "none of the photos" in errors
+
+
+def test_a_photo_that_changed_since_it_was_indexed_matches_nothing(
+    index, photos, jaxsim
+):
+    changed = photos / "coffee" / "0.jpg"
+    before = changed.read_bytes()
+    changed.write_bytes((photos / "astronaut" / "0.jpg").read_bytes())
+    code, _, errors = jaxsim("graph", "verify", index)
+    assert code == 0 and "1 photos cannot be used" in errors
+    assert "coffee/0.jpg (changed since it was indexed" in errors
+    (row,) = [
+        i
+        for i, row in enumerate(IndexStore.open(index).rows)
+        if row.name == "coffee/0.jpg"
+    ]
+    graph = read_index_graph(IndexStore.open(index), "verified")
+    assert (graph.inliers[row] == 0).all()
+    # Nothing was kept of it under the name of the other.
+    changed.write_bytes(before)
+    assert jaxsim("graph", "verify", index)[0] == 0
+    graph = read_index_graph(IndexStore.open(index), "verified")
+    labels = np.arange(ROWS) // 3
+    assert (labels[graph.ids[row, :2]] == labels[row]).all()
+    assert graph.inliers[row, :2].min() > 50 > graph.inliers[row, 2:].max()
 
 
 @pytest.mark.parametrize("action", ["verify", "nearest"])

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from jaxsim.data.inspection import UsableImage, inspect_images
-from jaxsim.data.records import Record
+from jaxsim.data.records import Record, content_of
 from jaxsim.data.rejects import Reject
 
 
@@ -42,6 +42,8 @@ def test_images_are_measured_and_named_by_what_they_show():
     contents = [image.content for image in found]
     assert contents[0] == contents[1] and contents[3] == contents[4]
     assert len(set(contents)) == 3 and sum(done) == 5
+    # As an index names them, so that their points are found again.
+    assert contents == [content_of(r, r.read()) for r in records]
 
 
 def test_what_cannot_be_used_is_explained():

@@ -7,6 +7,8 @@ import pytest
 
 from jaxsim.classical.feature_cache import FeatureCache
 from jaxsim.core.files import content_hash
+from jaxsim.data.images import RejectedImage
+from jaxsim.data.records import content_of
 from jaxsim.pipeline.local_features import RecordFeatures
 from tests.pipeline import tiny
 
@@ -50,6 +52,30 @@ def test_a_file_is_read_once_though_memory_forgets_it(cache):
     for row in (0, 1, 0, 1, 0):
         features(row)
     assert len(reads) == 2
+
+
+@pytest.mark.parametrize("box", [None, (0.0, 0.0, 40.0, 96.0)])
+def test_a_file_that_changed_is_not_kept_as_what_it_was(cache, box):
+    first, second = (dataclasses.replace(r, box=box) for r in RECORDS[:2])
+    contents = [content_of(first, first.read())]
+    changed = dataclasses.replace(first, content=second.content)
+    with pytest.raises(RejectedImage, match="changed since it was indexed"):
+        RecordFeatures([changed], cache, contents)(0)
+    assert not list(cache.folder.rglob("*.npz"))
+    np.testing.assert_array_equal(
+        RecordFeatures([first], cache, contents)(0).sift,
+        RecordFeatures([first], cache)(0).sift,
+    )
+
+
+def test_a_file_that_changes_while_it_is_used_is_not_kept(cache):
+    data = [record.read() for record in RECORDS[:2]]
+    record = dataclasses.replace(RECORDS[0], content=lambda: data.pop(0))
+    features = RecordFeatures([record], cache, in_memory=0)
+    features(0)
+    next(cache.folder.rglob("*.npz")).unlink()
+    with pytest.raises(RejectedImage, match="changed since"):
+        features(0)
 
 
 def test_memory_is_bounded(cache):
