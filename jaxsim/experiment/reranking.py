@@ -1,19 +1,19 @@
 """Stages of re-ranking from the words of the command line."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from jaxsim.classical.feature_cache import FeatureCache
-from jaxsim.classical.local_features import LocalFeatures
 from jaxsim.core.errors import InputError
-from jaxsim.data.images import RejectedImage
 from jaxsim.data.records import Record
-from jaxsim.experiment.verification import CANDIDATES
+from jaxsim.experiment.verification import (
+    CANDIDATES,
+    QueryVerifier,
+    points_or_none,
+)
 from jaxsim.pipeline.local_features import RecordFeatures
 from jaxsim.rerank.affinity import Affinity
 from jaxsim.rerank.base import Reranker
@@ -26,7 +26,7 @@ from jaxsim.rerank.learned import LearnedReranking
 from jaxsim.rerank.offline_diffusion import OfflineDiffusion
 from jaxsim.rerank.query_expansion import QueryExpansion
 from jaxsim.rerank.similarity import Similarity
-from jaxsim.rerank.spatial import INLIERS_FIRST, SpatialVerification
+from jaxsim.rerank.spatial import SpatialVerification
 from jaxsim.rerank.spectral import SpectralRanking
 
 ALPHA = 3.0
@@ -56,7 +56,6 @@ KINDS = (
 )
 MOST_RESCORED = 1000
 """Results that a similarity scores if no number is asked for."""
-_log = logging.getLogger(__name__)
 
 
 class StageName(NamedTuple):
@@ -173,8 +172,8 @@ def build_stages(
       InputError: a stage needs a similarity or a graph, and there is none.
     """
     cache = FeatureCache(folder=features_folder)
-    query_features = _or_none(RecordFeatures(queries, cache))
-    database_features = _or_none(RecordFeatures(database, cache, contents))
+    asking = RecordFeatures(queries, cache)
+    ranked = RecordFeatures(database, cache, contents)
 
     def reranker(name: StageName) -> Reranker:
         match name.kind:
@@ -199,37 +198,18 @@ def build_stages(
                     )
                 return GraphReranking(
                     trained=replace(graph, query_neighbours=name.number),
-                    verification=SpatialVerification(
-                        query_features=query_features,
-                        database_features=database_features,
-                        top=CANDIDATES,
-                        per_inlier=INLIERS_FIRST,
-                    )
+                    verification=QueryVerifier(queries=asking, database=ranked)
                     if name.kind == VERIFIED_GRAPH
                     else None,
+                    candidates=CANDIDATES,
                 )
             case kind if kind in GRAPH_STAGES:
                 return GRAPH_STAGES[kind][1](name.number)
             case _:
                 return SpatialVerification(
-                    query_features=query_features,
-                    database_features=database_features,
+                    query_features=partial(points_or_none, asking),
+                    database_features=partial(points_or_none, ranked),
                     top=name.number,
                 )
 
     return [Stage(str(name), reranker(name)) for name in names]
-
-
-def _or_none(features: RecordFeatures) -> Callable[[int], LocalFeatures]:
-    """Gives no points where an image cannot be used, so that nothing agrees with it."""
-
-    def get(row: int) -> LocalFeatures:
-        try:
-            return features(row)
-        except (OSError, RejectedImage) as error:
-            name = features.records[row].name
-            _log.warning("no local features of %s: %s", name, error)
-            nothing = np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8)
-            return LocalFeatures(*nothing, pixel_size=1.0)
-
-    return get

@@ -62,14 +62,30 @@ class RecordFeatures:
                 self._recent.popitem(last=False)
         return features
 
-    def _load(self, row: int) -> LocalFeatures:
-        record, data = self.records[row], None
-        content = self._hashes.get(row)
+    def content(self, row: int) -> str:
+        """Returns `content_of` an image, which is read if nobody has read it yet.
+
+        Args:
+          row: of the image.
+
+        Raises:
+          OSError: the file is needed and cannot be read.
+        """
+        return self._content(row)[0]
+
+    def _content(self, row: int) -> tuple[str, bytes | None]:
+        """Returns what names the content, and the file if it was read for that."""
         if self.contents is not None:
-            content = self.contents[row]
-        if content is None:
-            data = record.read()
-            content = self._hashes[row] = content_of(record, data)
+            return self.contents[row], None
+        if row in self._hashes:
+            return self._hashes[row], None
+        data = self.records[row].read()
+        content = self._hashes[row] = content_of(self.records[row], data)
+        return content, data
+
+    def _load(self, row: int) -> LocalFeatures:
+        record = self.records[row]
+        content, data = self._content(row)
 
         def image():
             found = record.read() if data is None else data

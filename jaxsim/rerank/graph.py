@@ -1,5 +1,6 @@
 """Descriptors of a trained graph in place of those they were made of."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -19,8 +20,11 @@ from jaxsim.ops.neighbours import (
 )
 from jaxsim.ops.sparse import SparseMatrix, sparse_matrix
 from jaxsim.rerank.base import Asked, Gallery
-from jaxsim.rerank.spatial import SpatialVerification
 
+Verification = Callable[
+    [Int64[np.ndarray, " Q"], Int32[np.ndarray, "Q K"]], Int32[np.ndarray, "Q K"]
+]
+"""From rows of queries and ids of their results, -1 for none, to these ids in order."""
 SAME = 1 - 1e-5
 """From this inner product on, two unit vectors describe one image."""
 BLOCK_ROWS = 1024
@@ -257,19 +261,21 @@ class GraphReranking:
 
     Attributes:
       trained: makes them, of images and queries.
-      verification: gives the first results an order, in which they are a query's
+      verification: gives the first results the order in which they are a query's
         neighbours; None takes those of the most similar descriptors.
+      candidates: how many results are verified.
 
     Source: Liu et al. 2019, "Guided similarity separation for image retrieval".
     """
 
     trained: TrainedGraph
-    verification: SpatialVerification | None = None
+    verification: Verification | None = None
+    candidates: int = 100
 
     @property
     def reach(self) -> int:
         """How many results it looks at; without verification it only asks again."""
-        return 1 if self.verification is None else self.verification.reach
+        return 1 if self.verification is None else self.candidates
 
     def prepare(self, gallery: Gallery) -> GraphGallery:
         """Returns the gallery with its new descriptors.
@@ -331,17 +337,13 @@ class GraphReranking:
         Images of the index have their descriptors already, and are not looked at.
         """
         assert self.verification is not None
-        lists = np.full((len(asked.rows), self.verification.top), -1, np.int32)
+        ids = ranking.ids[:, : self.candidates].astype(np.int32)
+        lists = np.full(ids.shape, MISSING_ID, np.int32)
         others = np.flatnonzero(~self.trained.holds(asked.vectors))
         if not len(others):
             return lists
-        _, verified = self.verification(
-            Asked(asked.vectors[others], asked.rows[others]),
-            Ranking(ranking.ids[others], ranking.scores[others]),
-            gallery,
-        )
-        ids = verified.ids[:, : self.verification.top]
-        nodes = np.where(ids == MISSING_ID, MISSING_ID, gallery.nodes[ids])
+        verified = self.verification(asked.rows[others], ids[others])
+        nodes = np.where(verified == MISSING_ID, MISSING_ID, gallery.nodes[verified])
         order = np.argsort(nodes == MISSING_ID, axis=1, kind="stable")
-        lists[others, : ids.shape[1]] = np.take_along_axis(nodes, order, axis=1)
+        lists[others] = np.take_along_axis(nodes, order, axis=1)
         return lists

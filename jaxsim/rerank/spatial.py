@@ -13,9 +13,6 @@ from jaxsim.geometry.ransac import Model
 from jaxsim.rerank.base import Asked, Gallery
 from jaxsim.rerank.pairs import PairVerifier
 
-INLIERS_FIRST = 2.0
-"""`per_inlier` by which one inlier more outweighs any cosine."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class SpatialVerification:

@@ -12,8 +12,6 @@ from jaxsim.ops.neighbours import nearest_neighbours, self_neighbours
 from jaxsim.rerank import graph as graph_module
 from jaxsim.rerank.base import Asked, Gallery
 from jaxsim.rerank.graph import GraphReranking, TrainedGraph
-from jaxsim.rerank.spatial import INLIERS_FIRST, SpatialVerification
-from tests.rerank.features import random_features, seen_from_elsewhere
 
 X = np.array([[1, 0], [0.9, 0.19**0.5], [0, 1], [-0.1, 0.99**0.5]], dtype=np.float32)
 QUERY = np.array([[0.95, 0.0975**0.5]], np.float32)
@@ -189,42 +187,33 @@ def test_queries_may_have_neighbours_of_their_own():
 
 
 def test_verified_results_are_the_neighbours_of_a_query():
-    rng = np.random.default_rng(0)
-    images = [random_features(rng) for _ in range(12)]
     vectors, query = unit(12), unit(1, seed=2)
     graph = trained(vectors, k=3, kq=1, noise=0.2)
     far = int(np.argmin(vectors @ query[0]))
-    asking = seen_from_elsewhere(rng, images[far], 40)
     # The gallery has an image that is no node, in front.
     gallery = Gallery(np.concatenate([unit(1, seed=3), vectors]), np.ones(13, bool))
     looked_at = []
 
-    def database_features(row):
-        looked_at.append(row)
-        return random_features(rng) if row == 0 else images[row - 1]
+    def verification(rows, ids):
+        looked_at.append((rows.tolist(), ids.shape))
+        # The image that is no node, then the farthest.
+        first = [0, far + 1]
+        others = [i for i in ids[0].tolist() if i not in first]
+        return np.array([first + others], np.int32)
 
-    stage = GraphReranking(
-        trained=graph,
-        verification=SpatialVerification(
-            query_features=lambda row: asking,
-            database_features=database_features,
-            top=13,
-            per_inlier=INLIERS_FIRST,
-            samples=2048,
-        ),
-    )
+    stage = GraphReranking(trained=graph, verification=verification, candidates=13)
     prepared = stage.prepare(gallery)
     assert stage.reach == 13
-    asked = Asked(query, np.array([0]))
+    asked = Asked(query, np.array([5]))
     after, _ = stage(asked, gallery.search(query, 13), prepared)
     expected = graph.describe(query, np.array([[far]], np.int32))
     np.testing.assert_allclose(after.vectors, expected, atol=1e-6)
-    assert len(looked_at) == 13
+    assert looked_at == [([5], (1, 13))]
     # An image of the index has its descriptor, and its points are not looked at.
     inside = Asked(vectors[4:5], np.array([0]))
     after, _ = stage(inside, gallery.search(inside.vectors, 13), prepared)
     np.testing.assert_array_equal(after.vectors, graph.described[4:5])
-    assert len(looked_at) == 13
+    assert len(looked_at) == 1
 
 
 def test_bad_input():
