@@ -1,11 +1,12 @@
 """Who the neighbours are in a run on a graph: nearest, verified, or of a file."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32, Int, Int32
 
 from jaxsim.core.environment import cache_folder
 from jaxsim.core.errors import InputError
@@ -52,7 +53,7 @@ class Neighbourhoods:
 
         Raises:
           InputError: a graph of the index is missing, stale or too short; a file
-            cannot be used; or there are no photos to verify.
+            cannot be used; or there are no photos that can be verified.
           IndexFormatError: a graph of the index is damaged.
         """
         others = min(self.experiment.neighbours, len(self.records)) - 1
@@ -91,10 +92,10 @@ class Neighbourhoods:
             return _renumbered(lists, rows)
         if not len(queries):
             return np.full((0, 1), MISSING_ID, np.int32)
-        found = nearest_neighbours(vectors, self.vectors, CANDIDATES)
+        candidates = max(CANDIDATES, self.experiment.query_neighbours)
+        found = nearest_neighbours(vectors, self.vectors, candidates)
         owners = len(self.records) + np.arange(len(queries))
-        photos = self._photos([*self.records, *queries])
-        return photos.verify(owners, found.ids, self.bars).ids
+        return self._ordered([*self.records, *queries], owners, found.ids)
 
     def _nearest(self, others: int) -> Neighbours:
         if is_index(self.root) and graph_path(self.root, "nearest").exists():
@@ -108,9 +109,38 @@ class Neighbourhoods:
             graph = read_index_graph(IndexStore.open(self.root), "verified")
             _require_length(graph, others, self.root)
             return graph.ids
-        near = self_neighbours(self.vectors, CANDIDATES + 1).ids[:, 1:]
-        owners = np.arange(len(self.records))
-        return self._photos(self.records).verify(owners, near, self.bars).ids
+        near = self_neighbours(self.vectors, max(CANDIDATES, others) + 1).ids[:, 1:]
+        return self._ordered(self.records, np.arange(len(self.records)), near)
+
+    def _ordered(
+        self,
+        records: Sequence[Record],
+        owners: Int[np.ndarray, " Q"],
+        candidates: Int32[np.ndarray, "Q K"],
+    ) -> Int32[np.ndarray, "Q K"]:
+        """Returns candidates by inliers, which a few photos may be without.
+
+        If all were, the order would be that of descriptors, and nobody would know.
+        """
+        found = self._photos(records).verify(owners, candidates, self.bars)
+        if not found.unusable:
+            return found.ids
+        row, reason = next(iter(found.unusable.items()))
+        text = f"have no local features, such as '{records[row].name}' ({reason})"
+        for rows in (owners, candidates[candidates != MISSING_ID]):
+            if found.unusable.keys() >= set(rows.tolist()):
+                raise InputError(
+                    f"verification needs photos, and all that are compared {text}. "
+                    f"Give --data the folder of the photos, or choose graph={NEAREST} "
+                    f"and queries={NEAREST}"
+                )
+        logging.getLogger(__name__).warning(
+            "%d of %d photos %s; they match nothing",
+            len(found.unusable),
+            len(records),
+            text,
+        )
+        return found.ids
 
     def _photos(self, records: Sequence[Record]) -> PhotoVerifier:
         contents = []

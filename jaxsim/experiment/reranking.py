@@ -201,7 +201,7 @@ def build_stages(
                     verification=QueryVerifier(queries=asking, database=ranked)
                     if name.kind == VERIFIED_GRAPH
                     else None,
-                    candidates=CANDIDATES,
+                    candidates=max(CANDIDATES, name.number),
                 )
             case kind if kind in GRAPH_STAGES:
                 return GRAPH_STAGES[kind][1](name.number)

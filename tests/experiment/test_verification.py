@@ -9,13 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxsim.core.errors import InputError
 from jaxsim.core.progress import no_bars
-from jaxsim.data.records import RetrievalSet
+from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.experiment.config_file import load_config
 from jaxsim.experiment.construct import construct
 from jaxsim.experiment.described import DescribedImages
 from jaxsim.experiment.neighbourhoods import Neighbourhoods
 from jaxsim.experiment.reranking import StageName, build_stages
+from jaxsim.experiment.verification import PhotoVerifier, VerifiedLists
 from jaxsim.ops.graph import union_graph
 from jaxsim.ops.neighbours import self_neighbours
 from jaxsim.pipeline.descriptor_file import DescriptorFile
@@ -43,15 +45,15 @@ def vectors_of(rows: int) -> np.ndarray:
     return vectors.astype(np.float32)
 
 
-def neighbourhoods(records, **fields) -> Neighbourhoods:
+def neighbourhoods(records, *, index=IMAGES, **fields) -> Neighbourhoods:
     """Returns those of the first images, which the others query."""
     config: fdl.Config = load_config(f"{CONFIG}:dim={D},k=4,kq=3")
     for name, value in fields.items():
         setattr(config, name, value)
-    index, vectors = records[:IMAGES], vectors_of(len(records))
+    ranked, vectors = records[:index], vectors_of(len(records))
     images = DescribedImages(
-        training=index,
-        sets=[RetrievalSet(name="all", database=index, queries=records[IMAGES:])],
+        training=ranked,
+        sets=[RetrievalSet(name="all", database=ranked, queries=records[index:])],
         file=None,
         descriptor=None,
         folder=Path("absent"),
@@ -67,8 +69,8 @@ def neighbourhoods(records, **fields) -> Neighbourhoods:
         experiment=construct(config),
         root=Path("absent"),
         images=images,
-        records=index,
-        vectors=vectors[:IMAGES],
+        records=ranked,
+        vectors=vectors[:index],
         bars=no_bars,
     )
 
@@ -86,6 +88,11 @@ def trained(vectors: np.ndarray) -> TrainedGraph:
         jax.random.key(0), empty.adjacency, jnp.asarray(vectors)
     )
     return replace(empty, variables=variables)
+
+
+def nearest(self, owners, candidates, bars) -> VerifiedLists:
+    """Takes the order of descriptors, in place of a `PhotoVerifier`."""
+    return VerifiedLists(candidates, np.zeros_like(candidates), {})
 
 
 def test_queries_find_the_neighbours_they_were_trained_with(monkeypatch, tmp_path):
@@ -121,3 +128,52 @@ def test_queries_find_the_neighbours_they_were_trained_with(monkeypatch, tmp_pat
     asked = Asked(asking, np.arange(QUERIES))
     stage.rerank(asked, gallery.search(asking, IMAGES), prepared)
     np.testing.assert_array_equal(given[0][:, :IMAGES], expected[:, :IMAGES])
+
+
+@pytest.mark.parametrize("kq", [3, 120])
+def test_longer_lists_have_more_candidates(kq, monkeypatch):
+    monkeypatch.setattr(PhotoVerifier, "verify", nearest)
+    vectors = vectors_of(130 + QUERIES)
+    records = [Record(name=f"{i}", content=bytes) for i in range(len(vectors))]
+    found = neighbourhoods(
+        records,
+        index=130,
+        graph="verified",
+        queries="verified",
+        neighbours=kq + 1,
+        query_neighbours=kq,
+    )
+    candidates = max(100, kq)
+    lists = found.of_queries(records[130:], vectors[130:])
+    assert lists is not None and lists.shape == (QUERIES, candidates)
+    assert found.of_index().ids.shape == (130, kq)
+    stages = build_stages(
+        [StageName("gssv", kq)],
+        queries=[],
+        database=[],
+        features_folder=Path("absent"),
+        graph=trained(vectors[:130]),
+    )
+    assert stages[0].rerank.reach == candidates
+
+
+def test_photos_that_cannot_be_used_are_told(caplog):
+    some = [*RECORDS]
+    some[2], some[IMAGES] = tiny.broken("2.png"), tiny.broken("9.png")
+    found = neighbourhoods(some, graph="verified", queries="verified")
+    found.of_index()
+    assert "1 of 9 photos have no local features, such as '2.png'" in caplog.text
+    found.of_queries(some[IMAGES:], vectors_of(len(some))[IMAGES:])
+    assert "2 of 13 photos have no local features" in caplog.text
+
+
+@pytest.mark.parametrize("broken", [range(IMAGES), range(IMAGES, IMAGES + QUERIES)])
+def test_a_verified_graph_of_no_photos_is_refused(broken):
+    records = [tiny.broken(r.name) if i in broken else r for i, r in enumerate(RECORDS)]
+    found = neighbourhoods(records, graph="verified", queries="verified")
+    vectors = vectors_of(len(records))
+    with pytest.raises(InputError, match=r"all that are compared .*\.png' \(not an im"):
+        found.of_queries(records[IMAGES:], vectors[IMAGES:])
+    if 0 in broken:
+        with pytest.raises(InputError, match="all that are compared"):
+            found.of_index()
