@@ -164,8 +164,9 @@ def _of_config(
     if fdl.get_callable(config) is GraphExperiment:
         if config.published or is_index(data) or is_descriptor_file(data):
             return _of_graph(what, config, data, descriptors, bars)
-        if descriptors is None and config.descriptors:
-            descriptors = Path(config.descriptors)
+        if config.descriptors:
+            descriptors = descriptors or Path(config.descriptors)
+            config.descriptors = None
     config = retrieval_config(config)
     experiment = construct(config)
     sets = experiment.data(data)

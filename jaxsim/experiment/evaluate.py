@@ -175,10 +175,15 @@ def retrieval_config(config: fdl.Config) -> fdl.Config[RetrievalExperiment]:
 
 def _before_the_graph(config: fdl.Config) -> fdl.Config[RetrievalExperiment]:
     """Returns what measures the descriptors that a graph is to be trained on."""
-    if config.published is not None or config.descriptor is None:
+    if (
+        config.published is not None
+        or config.descriptors is not None
+        or config.descriptor is None
+    ):
         raise InputError(
             "the config reads descriptors and describes no images. Measure them by "
-            "'jaxsim rerank compare' of the same config and --data"
+            "'jaxsim rerank compare' of the same config and --data; where it has "
+            "descriptors=FILE, leave that away to describe the images here"
         )
     return fdl.Config(
         RetrievalExperiment,

@@ -7,12 +7,15 @@ import pytest
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.progress import no_bars
+from jaxsim.data.datasets import labelled
 from jaxsim.evaluation.protocols.revisited import Revisited
 from jaxsim.evaluation.protocols.same_label import SameLabel
 from jaxsim.experiment.compared_sets import open_sets
 from jaxsim.experiment.config_file import load_config
 from jaxsim.experiment.evaluate import evaluate, retrieval_config
 from jaxsim.experiment.rerank_comparison import chosen_methods, compare
+from jaxsim.pipeline.descriptor_file import write_descriptors
+from jaxsim.pipeline.embed import Embedding
 from tests.configs.layouts import LAYOUTS
 from tests.experiment.test_graph_run import descriptor_file
 
@@ -68,6 +71,23 @@ def test_a_config_of_a_graph_is_measured_before_training():
     found = retrieval_config(config)
     assert found.model == config.descriptor
     assert found.data == config.measure.data
+
+
+def test_a_config_of_a_file_of_descriptors_describes_no_images(tmp_path):
+    path = tmp_path / "photos.npz"
+    config = f"{CONFIGS}/gss.py:descriptors={path}"
+    with pytest.raises(InputError, match="jaxsim rerank compare.*descriptors=FILE"):
+        evaluate(load_config(config), tmp_path)
+    photos = tmp_path / "photos" / "a"
+    photos.mkdir(parents=True)
+    for i in range(2):
+        (photos / f"{i}.png").write_bytes(b"not looked at")
+    records = labelled.load(photos.parent)[0].database
+    vectors = np.eye(2, dtype=np.float32)
+    given = Embedding(vectors=vectors, found=np.ones(2, bool), rejects=())
+    write_descriptors(path, given, records, fingerprint="0" * 32)
+    compared = opened(config, photos.parent)
+    np.testing.assert_array_equal(compared.embedding_of(records).vectors, vectors)
 
 
 def test_published_descriptors_have_no_images_to_describe(published):
