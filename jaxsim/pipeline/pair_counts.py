@@ -37,17 +37,13 @@ class PairCounts:
         rows = np.concatenate([np.zeros(0, _TYPE), *blocks])
         self._known = rows[np.argsort(rows["pair"], kind="stable")]
 
-    def of(
-        self, pairs: Int[np.ndarray, "P 2"], contents: Sequence[str]
-    ) -> Int32[np.ndarray, " P"]:
+    def of(self, wanted: np.ndarray) -> Int32[np.ndarray, " P"]:
         """Returns what the blocks on disk say of pairs; -1 of those that are new.
 
         Args:
-          pairs: int [P, 2], rows of images.
-          contents: of the images, 32 hex digits each.
+          wanted: bytes [P], see `pair_keys`.
         """
-        wanted = _keys(pairs, contents)
-        found = np.full(len(pairs), UNKNOWN, np.int32)
+        found = np.full(len(wanted), UNKNOWN, np.int32)
         if len(self._known):
             at = np.searchsorted(self._known["pair"], wanted)
             at = np.minimum(at, len(self._known) - 1)
@@ -55,21 +51,15 @@ class PairCounts:
             found[same] = self._known["count"][at[same]]
         return found
 
-    def put(
-        self,
-        pairs: Int[np.ndarray, "P 2"],
-        contents: Sequence[str],
-        counts: Int[np.ndarray, " P"],
-    ) -> None:
+    def put(self, keys: np.ndarray, counts: Int[np.ndarray, " P"]) -> None:
         """Adds pairs, and now and then writes those that are not written yet.
 
         Args:
-          pairs: int [P, 2], rows of images.
-          contents: of the images.
+          keys: bytes [P], see `pair_keys`.
           counts: int [P].
         """
-        rows = np.zeros(len(pairs), _TYPE)
-        rows["pair"], rows["count"] = _keys(pairs, contents), counts
+        rows = np.zeros(len(keys), _TYPE)
+        rows["pair"], rows["count"] = keys, counts
         self._new.append(rows)
         if time.monotonic() - self._saved_s > _SAVE_EVERY_S:
             self.save()
@@ -89,7 +79,15 @@ class PairCounts:
         self._saved_s = time.monotonic()
 
 
-def _keys(pairs: np.ndarray, contents: Sequence[str]) -> np.ndarray:
+def pair_keys(pairs: Int[np.ndarray, "P 2"], contents: Sequence[str]) -> np.ndarray:
+    """Returns what names pairs in `PairCounts`: bytes [P], both contents in a row.
+
+    All contents are converted for it, however few pairs there are.
+
+    Args:
+      pairs: int [P, 2], rows of images.
+      contents: of the images, 32 hex digits each.
+    """
     names = np.array(contents, f"S{_NAME_CHARACTERS}")
     return np.strings.add(names[pairs[:, 0]], names[pairs[:, 1]])
 

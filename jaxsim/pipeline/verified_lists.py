@@ -8,7 +8,7 @@ from jaxtyping import Int, Int32
 from jaxsim.classical.local_features import LocalFeatures
 from jaxsim.core.progress import Progress
 from jaxsim.core.ranking import MISSING_ID
-from jaxsim.pipeline.pair_counts import UNKNOWN, PairCounts
+from jaxsim.pipeline.pair_counts import UNKNOWN, PairCounts, pair_keys
 from jaxsim.rerank.pairs import PairVerifier
 
 _AT_ONCE = 64
@@ -39,7 +39,8 @@ def count_inliers(
     Raises:
       InputError: the store cannot be written.
     """
-    counts = store.of(pairs, contents)
+    keys = pair_keys(pairs, contents)
+    counts = store.of(keys)
     blind = np.isin(pairs, list(without)).any(axis=1) & (counts == UNKNOWN)
     counts[blind] = 0
     waiting = np.flatnonzero(counts == UNKNOWN)
@@ -49,7 +50,7 @@ def count_inliers(
             rows = waiting[start : start + _AT_ONCE]
             chosen = [(features(i), features(j)) for i, j in pairs[rows].tolist()]
             counts[rows] = [found.count for found in verifier.verify(chosen)]
-            store.put(pairs[rows], contents, counts[rows])
+            store.put(keys[rows], counts[rows])
             progress(len(rows))
     finally:
         store.save()

@@ -63,6 +63,30 @@ def test_what_was_counted_is_not_counted_again(tmp_path):
     np.testing.assert_array_equal(counted(tmp_path, pairs, features=refuse), first)
 
 
+def test_contents_are_converted_once_however_many_pairs_there_are(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("jaxsim.pipeline.verified_lists._AT_ONCE", 2)
+    walks = []
+
+    class Counted(list):
+        def __iter__(self):
+            walks.append(1)
+            return super().__iter__()
+
+    pairs = listed_pairs(OWNERS, LISTS)
+    expected = counted(tmp_path / "expected", pairs)
+    found = count_inliers(
+        pairs,
+        contents=Counted(CONTENTS),
+        features=IMAGES.__getitem__,
+        store=PairCounts(tmp_path / "found"),
+        verifier=VERIFIER,
+    )
+    np.testing.assert_array_equal(found, expected)
+    assert len(walks) == 1
+
+
 def test_killed_work_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr("jaxsim.pipeline.verified_lists._AT_ONCE", 2)
     monkeypatch.setattr("jaxsim.pipeline.pair_counts._SAVE_EVERY_S", -1.0)
