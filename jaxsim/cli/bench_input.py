@@ -5,7 +5,7 @@ at most, however fast its devices are. `jaxsim plan` tells what a device could t
 
 examples:
   jaxsim bench input configs/quickstart.py --data DIR
-  jaxsim bench input configs/grocery.py --data DIR --batches 50 --json input.json
+  jaxsim bench input configs/grocery_triplet.py --data DIR --batches 50 --json -
 """
 
 import argparse

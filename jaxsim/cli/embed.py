@@ -21,14 +21,12 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
-    from jaxsim.cli.options import add_model, add_processes, output_file, positive
+    from jaxsim.cli.options import add_model, add_processes, positive
 
     parser.add_argument(
         "photos", metavar="PHOTOS", help="folder, .csv, tfds:NAME:SPLIT"
     )
-    parser.add_argument(
-        "--out", required=True, type=output_file, help=".npz or .parquet file"
-    )
+    parser.add_argument("--out", required=True, help=".npz or .parquet file")
     parser.add_argument(
         "--parts",
         metavar="N",
@@ -46,10 +44,13 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.cli.options import chosen_model, join_processes
     from jaxsim.cli.output import skipped
     from jaxsim.cli.progress import progress_bar
+    from jaxsim.core.files import check_target
     from jaxsim.data.sources import open_source
     from jaxsim.experiment.embedding import embed_images
     from jaxsim.parallel.multihost import require_one_process
 
+    if not options.parts:
+        check_target(options.out)
     words = {"parts": str(options.parts), "model": str(options.model)}
     join_processes(options, {"photos": options.photos, **words})
     records, unfollowed = open_source(options.photos)

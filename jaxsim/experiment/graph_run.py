@@ -110,9 +110,9 @@ class GraphRun:
         dim = self.experiment.network.dim
         if vectors.shape[1] != dim:
             raise InputError(
-                f"the descriptors have {vectors.shape[1]} dimensions, and network.dim "
-                f"is {dim}. Set dim={vectors.shape[1]}, or give descriptors of the "
-                "same dimension"
+                f"the descriptors have {vectors.shape[1]} dimensions, and the network "
+                f"is one of {dim}. Give the config the option dim={vectors.shape[1]}, "
+                f"as in configs/gss.py:dim={vectors.shape[1]}"
             )
         if len(vectors) < 2:
             raise InputError(

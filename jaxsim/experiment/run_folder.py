@@ -25,6 +25,8 @@ def claim_folder(
 ) -> None:
     """Writes what the run is made of, or refuses a folder of another run.
 
+    A run that was refused before its first step leaves its folder to any other.
+
     Args:
       out: folder of the run.
       config: of the training.
@@ -34,21 +36,22 @@ def claim_folder(
       InputError: the folder is of another config, or its images have changed.
     """
     text = config_to_json(_without_devices(config))
-    if _differs(out / CONFIG_FILE, text):
+    begun = _has_begun(out)
+    if begun and _differs(out / CONFIG_FILE, text):
         raise InputError(
             f"{out} holds a run of another config, or of this one with other options. "
             f"Give the options it was started with, which are in {out / CONFIG_FILE}, "
             "or another --out"
         )
     data = json.dumps({k: identity(v) for k, v in collections.items()}, indent=2)
-    if _differs(out / DATA_FILE, data):
+    if begun and _differs(out / DATA_FILE, data):
         raise InputError(
             f"the images of the run in {out} have changed: files were added, removed, "
             "relabelled or replaced, or --data names another folder. Put them back as "
             "they were, or give another --out to train on the new ones"
         )
-    _write_once(out / CONFIG_FILE, text)
-    _write_once(out / DATA_FILE, data)
+    _claim(out / CONFIG_FILE, text)
+    _claim(out / DATA_FILE, data)
 
 
 def claim_inputs(out: Path, inputs: dict[str, np.ndarray]) -> None:
@@ -67,7 +70,7 @@ def claim_inputs(out: Path, inputs: dict[str, np.ndarray]) -> None:
     for name, array in inputs.items():
         hashed = content_hash(np.ascontiguousarray(array).data)
         found[name] = [array.dtype.str, list(array.shape), hashed]
-    if path.exists():
+    if path.exists() and _has_begun(out):
         known = json.loads(path.read_text())
         changed = [n for n in {**known, **found} if known.get(n) != found.get(n)]
         if changed:
@@ -78,11 +81,18 @@ def claim_inputs(out: Path, inputs: dict[str, np.ndarray]) -> None:
                 "to train on the new one"
             )
     elif found:
-        _write_once(path, json.dumps(found, indent=2))
+        _claim(path, json.dumps(found, indent=2))
 
 
-def _write_once(path: Path, text: str) -> None:
-    if is_first_process() and not path.exists():
+def _has_begun(out: Path) -> bool:
+    """Whether a run did more than to claim its folder before it was refused."""
+    claims = {CONFIG_FILE, DATA_FILE, INPUTS_FILE, "checkpoints"}
+    found = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    return bool(found - claims) or any(out.glob("checkpoints/*"))
+
+
+def _claim(path: Path, text: str) -> None:
+    if is_first_process() and (_differs(path, text) or not path.exists()):
         with atomic_write(path) as file:
             file.write(text.encode())
 

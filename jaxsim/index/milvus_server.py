@@ -1,6 +1,7 @@
 """Where a collection of Milvus is: a folder of this machine, or a server."""
 
 import logging
+import logging.config
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,25 @@ def is_field_name(text: str) -> bool:
     return text.isascii() and text.isidentifier() and len(text) < 256
 
 
+def client_library():
+    """Returns pymilvus, which configures logging when imported: that is left out.
+
+    It would close the handlers of others, and these the streams that they write to.
+
+    Raises:
+      MissingExtraError: it is not installed.
+    """
+    configure = logging.config.dictConfig
+    logging.config.dictConfig = lambda config: None
+    try:
+        import pymilvus  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise MissingExtraError("pymilvus", "milvus") from error
+    finally:
+        logging.config.dictConfig = configure
+    return pymilvus
+
+
 def connect(place: Place, *, may_create: bool):
     """Returns a client of pymilvus; the server has answered.
 
@@ -88,10 +108,7 @@ def connect(place: Place, *, may_create: bool):
       InputError: the server does not answer within 10 s, or the folder cannot be
         opened.
     """
-    try:
-        import pymilvus  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise MissingExtraError("pymilvus", "milvus") from error
+    pymilvus = client_library()
     if place.is_file:
         try:
             import milvus_lite  # noqa: F401  # pyright: ignore[reportMissingImports]

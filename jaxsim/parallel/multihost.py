@@ -101,6 +101,11 @@ def job_from(environment: Mapping[str, str]) -> Job | None:
             f"{ADDRESS}={address} needs host:port there, and whole numbers in {COUNT} "
             f"and {RANK} ({error})"
         ) from error
+    if not 0 <= rank < count:
+        raise InputError(
+            f"process {rank} of {count} (--process-id or {RANK}): they are numbered "
+            f"from 0 to {count - 1}"
+        )
     return Job(address, count, rank, devices)
 
 

@@ -328,7 +328,7 @@ def test_bad_input(run, tmp_path):
     data, _, _ = run
     config = small()
     config.network.dim = 9
-    with pytest.raises(InputError, match="network.dim is 9"):
+    with pytest.raises(InputError, match="the network is one of 9"):
         train(config, data, tmp_path / "a")
     for field, value in (
         ("neighbours", 1),

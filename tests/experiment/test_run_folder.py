@@ -23,9 +23,29 @@ def files(folder, **sizes):
     return records
 
 
+def begin(run):
+    """Leaves what the first checkpoint would."""
+    (run / "checkpoints" / "1").mkdir(parents=True)
+
+
+def test_a_run_that_never_began_leaves_its_folder_to_others(tmp_path):
+    records = files(tmp_path / "a", one=3)
+    run = tmp_path / "run"
+    for size_px in (64, 32):
+        claim_folder(run, config(size_px=size_px), {"trained on": records})
+        claim_inputs(run, {"the edges": np.ones(size_px)})
+        (run / "checkpoints").mkdir(exist_ok=True)
+    begin(run)
+    claim_folder(run, config(size_px=32), {"trained on": records})
+    claim_inputs(run, {"the edges": np.ones(32)})
+    with pytest.raises(InputError, match="another config"):
+        claim_folder(run, config(size_px=64), {"trained on": records})
+
+
 def test_the_same_config_and_images_are_let_in_again(tmp_path):
     records = files(tmp_path / "a", one=3, two=4)
     claim_folder(tmp_path / "run", config(), {"trained on": records})
+    begin(tmp_path / "run")
     # A copy elsewhere is the same data.
     records = files(tmp_path / "b", one=3, two=4)
     claim_folder(tmp_path / "run", config(), {"trained on": records})
@@ -34,6 +54,7 @@ def test_the_same_config_and_images_are_let_in_again(tmp_path):
 def test_another_config_is_refused(tmp_path):
     records = files(tmp_path / "a", one=3)
     claim_folder(tmp_path / "run", config(), {"trained on": records})
+    begin(tmp_path / "run")
     with pytest.raises(InputError, match="another config"):
         claim_folder(tmp_path / "run", config(size_px=32), {"trained on": records})
 
@@ -42,6 +63,7 @@ def test_another_config_is_refused(tmp_path):
 def test_changed_images_are_refused(tmp_path, change):
     records = files(tmp_path / "a", one=3, two=4)
     claim_folder(tmp_path / "run", config(), {"measured on": records})
+    begin(tmp_path / "run")
     changed = {
         "added": [*records, Record(name="three", content=tmp_path / "three")],
         "relabelled": [Record(name="one", content=records[0].content), records[1]],
@@ -64,6 +86,7 @@ def test_images_in_memory_are_known_by_name_and_label():
 def test_the_same_inputs_are_let_in_again_and_others_refused(tmp_path):
     inputs = {"the descriptors": np.eye(3, dtype=np.float32), "the edges": np.ones(2)}
     claim_inputs(tmp_path, inputs)
+    begin(tmp_path)
     claim_inputs(tmp_path, {name: array.copy() for name, array in inputs.items()})
     transposed = np.ones((3, 2), np.float32).T
     for name, array in (

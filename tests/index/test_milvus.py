@@ -247,3 +247,21 @@ def test_missing_packages_are_named(package, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'jaxsim\[milvus\]'"):
         MilvusIndex.create(Place(str(tmp_path / "a.db")), LAYOUT)
+
+
+def test_handlers_of_logging_outlive_the_import():
+    require_milvus()
+    code = """
+import logging, os
+class Handler(logging.Handler):
+    def close(self):
+        print("closed")
+kept = Handler()
+from jaxsim.index.milvus_server import client_library
+print(client_library().__name__, flush=True)
+os._exit(0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    )
+    assert done.stdout.split() == ["pymilvus"]

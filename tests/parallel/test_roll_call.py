@@ -114,6 +114,9 @@ def test_the_environment_names_the_job():
     for wrong in (named, named | {"JAX_PROCESS_ID": "x"}):
         with pytest.raises(InputError, match="needs host:port there"):
             job_from(wrong)
+    for rank in ("2", "-1"):
+        with pytest.raises(InputError, match="numbered from 0 to 1"):
+            job_from(named | {"JAX_PROCESS_ID": rank})
 
 
 SLURM = {
