@@ -65,9 +65,10 @@ def growth(
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}"/>')
         for (x, y), (_, value) in zip(placed, points[system], strict=True):
             parts.append(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>')
+            label = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
             parts.append(
                 f'<text x="{x - 4}" y="{y - 6}" fill="{colour}" text-anchor="end">'
-                f"{value:.3g}</text>"
+                f"{label}</text>"
             )
         if placed:
             x, y = placed[-1]
