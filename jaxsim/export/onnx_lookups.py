@@ -39,7 +39,7 @@ def _gather(graph, out, operands, params):
     found = graph.value(graph.node("GatherND", names, batch_dims=batched), out)
     if params["mode"] != lax.GatherScatterMode.FILL_OR_DROP:
         return found
-    return _fill_outside(graph, out, found, wide, inside, params["fill_value"])
+    return _fill_outside(graph, out, found, wide, inside, kept, params["fill_value"])
 
 
 def _window(graph: Graph, out, x: Value, start: np.ndarray, params: Params) -> Value:
@@ -60,12 +60,16 @@ def _window(graph: Graph, out, x: Value, start: np.ndarray, params: Params) -> V
     return graph.value(name, out)
 
 
-def _fill_outside(graph: Graph, out, found: Value, wide: str, inside: str, fill):
-    """Replaces what was looked up at places that do not exist."""
+def _fill_outside(
+    graph: Graph, out, found: Value, wide: str, inside: str, kept: int, fill
+):
+    """Replaces what was looked up at places that do not exist.
+
+    Each place has found what lies along the last `kept` axes.
+    """
     same = graph.node("Cast", [graph.node("Equal", [wide, inside])], to=6)  # int32
     exists = graph.node("ReduceMin", [same, graph.numbers(-1)], keepdims=0)
     exists = graph.node("Cast", [exists], to=9)  # bool
-    kept = len(out.shape) - len(found.shape)
     if kept:
         exists = graph.node("Unsqueeze", [exists, graph.numbers(*range(-kept, 0))])
     value = np.nan if fill is None else fill
