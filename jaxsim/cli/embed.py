@@ -44,13 +44,12 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.cli.options import chosen_model, join_processes
     from jaxsim.cli.output import skipped
     from jaxsim.cli.progress import progress_bar
-    from jaxsim.core.files import check_target
     from jaxsim.data.sources import open_source
     from jaxsim.experiment.embedding import embed_images
     from jaxsim.parallel.multihost import require_one_process
 
     if not options.parts:
-        check_target(options.out)
+        _require_file(options.out)
     words = {"parts": str(options.parts), "model": str(options.model)}
     join_processes(options, {"photos": options.photos, **words})
     records, unfollowed = open_source(options.photos)
@@ -73,6 +72,16 @@ def run(options: argparse.Namespace) -> None:
     )
     if report.rejects:
         print(skipped(report.rejects, listed_in=report.rejects_file), file=sys.stderr)
+
+
+def _require_file(out: str) -> None:
+    from jaxsim.core.errors import InputError
+    from jaxsim.core.files import check_target
+
+    try:
+        check_target(out)
+    except InputError as error:
+        raise InputError(f"--out: {error}") from error
 
 
 def _run_parts(options: argparse.Namespace, records) -> None:
