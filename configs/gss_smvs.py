@@ -5,7 +5,7 @@ Data:     DIR/{landmarks,book_covers}/{query,reference}/X.jpg, and as PHOTOS any
           manifest or split of other photos; the index is all references and PHOTOS
 Hardware: 2 cores of an AMD EPYC (AVX-512), float32
 Time:     under 4 minutes by benchmarks/bench_gss.py --smvs, most of them for describing
-Expect:   by the same, with all grocery photos, size_px=320,epochs=40: landmarks/map .604
+Expect:   by the same, all grocery photos, size_px=320,epochs=40: landmarks/map .604
           as given, .384 untrained, .459 after the last epoch, which is kept;
           book_covers/map .043, .010 and .011, as most phone photos of covers are nearer
           to packages. Neighbours do not help where one image is right
