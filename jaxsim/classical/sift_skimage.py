@@ -24,7 +24,8 @@ def sift_of_skimage(
             raise
         return np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8)
     # scikit-image makes floats of them where an octave has no point.
-    sift.octaves, sift.scales = sift.octaves.astype(int), sift.scales.astype(int)
+    for name in ("octaves", "scales"):
+        setattr(sift, name, getattr(sift, name).astype(int))
     strength = _strength(pixels, sift)
     strongest = np.argsort(-strength, kind="stable")[:limit]
     # Describing a point takes longest, so the weak ones are dropped before.
