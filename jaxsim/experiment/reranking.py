@@ -108,20 +108,27 @@ def asked_stages(
     """
     names = parse_stages(text) if text else []
     kinds = {name.kind for name in names}
-    if LEARNED in kinds and not similarity:
-        raise InputError(
-            f"--rerank {text} needs --similarity RUN, the folder of a trained "
-            "similarity"
-        )
-    if kinds & {GRAPH, VERIFIED_GRAPH} and graph is None:
-        raise InputError(
-            f"--rerank {text} needs --graph RUN, the folder of a trained graph"
-        )
+    _require_models(names, similarity=similarity, graph=graph is not None)
     if graph is not None and not kinds & {GRAPH, VERIFIED_GRAPH}:
         names.insert(0, graph_stage(graph))
     if similarity and not any(name.kind == LEARNED for name in names):
         names.append(StageName(LEARNED, MOST_RESCORED))
     return names
+
+
+def _require_models(
+    names: Sequence[StageName], *, similarity: bool, graph: bool
+) -> None:
+    for name in names:
+        if name.kind == LEARNED and not similarity:
+            raise InputError(
+                f"--rerank {name} needs --similarity RUN, the folder of a trained "
+                "similarity"
+            )
+        if name.kind in {GRAPH, VERIFIED_GRAPH} and not graph:
+            raise InputError(
+                f"--rerank {name} needs --graph RUN, the folder of a trained graph"
+            )
 
 
 def graph_stage(graph: TrainedGraph) -> StageName:
@@ -171,6 +178,7 @@ def build_stages(
     Raises:
       InputError: a stage needs a similarity or a graph, and there is none.
     """
+    _require_models(names, similarity=similarity is not None, graph=graph is not None)
     cache = FeatureCache(folder=features_folder)
     asking = RecordFeatures(queries, cache)
     ranked = RecordFeatures(database, cache, contents)
@@ -184,18 +192,10 @@ def build_stages(
             case "alphaqe":
                 return QueryExpansion(k=name.number, alpha=ALPHA)
             case "learned":
-                if similarity is None:
-                    raise InputError(
-                        f"--rerank {name} needs --similarity RUN, the folder of a "
-                        "trained similarity"
-                    )
+                assert similarity is not None
                 return LearnedReranking(similarity=similarity, top=name.number)
             case "gss" | "gssv":
-                if graph is None:
-                    raise InputError(
-                        f"--rerank {name} needs --graph RUN, the folder of a trained "
-                        "graph"
-                    )
+                assert graph is not None
                 return GraphReranking(
                     trained=replace(graph, query_neighbours=name.number),
                     verification=QueryVerifier(queries=asking, database=ranked)
