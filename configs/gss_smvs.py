@@ -4,9 +4,9 @@ Command:  jaxsim train configs/gss_smvs.py:distractors=PHOTOS --data DIR --out R
 Data:     DIR/{landmarks,book_covers}/{query,reference}/X.jpg, and as PHOTOS any folder,
           manifest or split of other photos; the index is all references and PHOTOS
 Hardware: 2 cores of an AMD EPYC (AVX-512), float32
-Time:     under 4 minutes by benchmarks/bench_gss.py --smvs, most of them for describing
-Expect:   by the same, all grocery photos, size_px=320,epochs=40: landmarks/map .604
-          as given, .384 untrained, .459 after the last epoch, which is kept;
+Time:     not measured
+Expect:   by benchmarks/bench_gss.py --smvs, with all grocery photos as PHOTOS and
+          size_px=320,epochs=40: landmarks/map .604 as given, .384 untrained, .459 after the last epoch, which is kept;
           book_covers/map .043, .010 and .011, as most phone photos of covers are nearer
           to packages. Neighbours do not help where one image is right
 Note:     whitening is fitted on the references, as in configs/smvs.py
