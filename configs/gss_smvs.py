@@ -6,7 +6,8 @@ Data:     DIR/{landmarks,book_covers}/{query,reference}/X.jpg, and as PHOTOS any
 Hardware: 2 cores of an AMD EPYC (AVX-512), float32
 Time:     not measured
 Expect:   by benchmarks/bench_gss.py --smvs, with all grocery photos as PHOTOS and
-          size_px=320,epochs=40: landmarks/map .604 as given, .384 untrained, .459 after the last epoch, which is kept;
+          size_px=320,epochs=40: landmarks/map .604 as given, .384
+          untrained, .459 after the last epoch, which is kept;
           book_covers/map .043, .010 and .011, as most phone photos of covers are nearer
           to packages. Neighbours do not help where one image is right
 Note:     whitening is fitted on the references, as in configs/smvs.py
