@@ -16,7 +16,9 @@ from jaxsim.cli.options import json_file, positive
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the action's options."""
-    parser.add_argument("config", help="config file, options after a colon")
+    parser.add_argument(
+        "config", help="config file, options after a colon: `jaxsim config` lists them"
+    )
     parser.add_argument(
         "--data", required=True, type=Path, help="folder of the data set"
     )

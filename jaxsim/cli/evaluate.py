@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
     from jaxsim.cli.options import add_rerank, html_file, json_file
 
-    parser.add_argument("config", help="config file, options after a colon")
+    parser.add_argument(
+        "config", help="config file, options after a colon: `jaxsim config` lists them"
+    )
     parser.add_argument(
         "--data",
         required=True,

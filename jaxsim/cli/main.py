@@ -21,6 +21,7 @@ _COMMANDS = {
     "search": "find the photos of an index most similar to a query",
     "verify": "check that an index is as it was written",
     "embed": "write descriptors to a .npz or Parquet file",
+    "config": "show what a config file is for, its options and fields",
     "train": "train a descriptor on labelled photos",
     "plan": "tell what a training would cost on devices that are not there",
     "bench": "measure parts of this machine",

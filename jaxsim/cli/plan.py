@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
     from jaxsim.parallel.chips import CHIPS
 
-    parser.add_argument("config", help="config file, options after a colon")
+    parser.add_argument(
+        "config", help="config file, options after a colon: `jaxsim config` lists them"
+    )
     parser.add_argument(
         "--mesh",
         required=True,

@@ -31,7 +31,9 @@ GRAPH_WORDS = ("given", "new")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the command's options."""
-    parser.add_argument("config", help="config file, options after a colon")
+    parser.add_argument(
+        "config", help="config file, options after a colon: `jaxsim config` lists them"
+    )
     parser.add_argument("--out", required=True, type=Path, help="folder of the run")
     parser.add_argument(
         "--data",

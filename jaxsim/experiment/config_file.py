@@ -5,6 +5,7 @@ options for it; `--set model.weights=net.pth` then changes one field of the resu
 """
 
 import ast
+import copy
 import dataclasses
 import importlib.util
 import inspect
@@ -18,6 +19,21 @@ import fiddle as fdl
 from fiddle import printing
 
 from jaxsim.core.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigOption:
+    """One option of a config file.
+
+    Attributes:
+      name: as written before "=".
+      values: its type, or the values it takes.
+      default: as it would be written; None if the option must be given.
+    """
+
+    name: str
+    values: str
+    default: str | None
 
 
 def load_config(reference: str, overrides: Sequence[str] = ()) -> fdl.Config:
@@ -43,6 +59,31 @@ def load_config(reference: str, overrides: Sequence[str] = ()) -> fdl.Config:
     return config
 
 
+def purpose_and_options(reference: str) -> tuple[str, list[ConfigOption]]:
+    """Returns what a config file says of itself, and the options it has.
+
+    Args:
+      reference: as of `load_config`; the options in it do not matter.
+
+    Raises:
+      InputError: there is no such file, or it is no config file.
+    """
+    path, _ = _split_reference(reference)
+    get_config = _import_get_config(path)
+    hints = typing.get_type_hints(get_config)
+    options = [
+        ConfigOption(
+            name=name,
+            values=_shown(hints.get(name, str)),
+            default=None
+            if parameter.default is parameter.empty
+            else str(parameter.default),
+        )
+        for name, parameter in inspect.signature(get_config).parameters.items()
+    ]
+    return inspect.cleandoc(get_config.__globals__["__doc__"] or ""), options
+
+
 def without_options(reference: str) -> fdl.Config:
     """Returns the config of a file with no options but those it cannot do without."""
     path, options = _split_reference(reference)
@@ -63,6 +104,27 @@ def describe(config: fdl.Config) -> str:
     return "\n".join(
         re.sub(" at 0x[0-9a-f]+", "", line) for line in lines if "<[unset" not in line
     )
+
+
+def settable_fields(config: fdl.Config) -> list[str]:
+    """Returns "field = value" of all fields of a config, those left to defaults last.
+
+    Fields that the program fills in itself have no place here.
+    """
+    whole = copy.deepcopy(config)
+    for name in inspect.signature(fdl.get_callable(whole)).parameters:
+        _part(whole, name)
+    unset = re.compile(r"(.*) = <\[unset; default: (.*)\]>")
+    lines = printing.as_str_flattened(whole, include_types=False).splitlines()
+    defaults = [
+        f"{match[1]} = {match[2]}"
+        for match in map(unset.fullmatch, lines)
+        # Every flax module has a parent and a name.
+        if match and match[1].rpartition(".")[2] not in ("parent", "name")
+    ]
+    fields = describe(config).splitlines() + defaults
+    # An item of a tuple cannot be set alone.
+    return [field for field in fields if "]." not in field.partition(" = ")[0]]
 
 
 def parse_options(
@@ -141,12 +203,10 @@ def _typed_options(get_config, options: dict[str, str], source: object) -> dict:
 def _convert(text: str, wanted: object, name: str) -> object:
     """Reads `text` as `wanted`: a literal choice, a string, or a Python literal."""
     if typing.get_origin(wanted) is typing.Literal:
-        choices = typing.get_args(wanted)
+        choices = {str(choice): choice for choice in typing.get_args(wanted)}
         if text not in choices:
-            raise InputError(
-                f"{name}={text}: expected one of {', '.join(map(str, choices))}"
-            )
-        return text
+            raise InputError(f"{name}={text}: expected one of {', '.join(choices)}")
+        return choices[text]
     if wanted is str:
         return text
     try:
@@ -193,6 +253,8 @@ def _parts_of_tuple(value: tuple, parts: tuple) -> tuple:
 
 
 def _shown(wanted: typing.Any) -> str:
+    if typing.get_origin(wanted) is typing.Literal:
+        return ", ".join(map(str, typing.get_args(wanted)))
     return wanted.__name__ if isinstance(wanted, type) else str(wanted)
 
 

@@ -1,5 +1,6 @@
 """Config references and overrides: typed, and with errors that say what exists."""
 
+import re
 from pathlib import Path
 
 import fiddle as fdl
@@ -10,6 +11,8 @@ from jaxsim.experiment.config_file import (
     describe,
     load_config,
     parse_options,
+    purpose_and_options,
+    settable_fields,
     without_options,
 )
 from jaxsim.experiment.descriptors import descriptor_config
@@ -40,6 +43,28 @@ def test_a_config_without_its_options_is_the_plain_one():
     assert plain == load_config(SMVS) and plain.model != changed.model
     needing = with_needed_options(CONFIGS / "oxford_paris.py")
     assert without_options(f"{needing},pooling=gem") == load_config(needing)
+
+
+def test_the_options_of_a_config_are_listed_with_values_and_defaults():
+    purpose, options = purpose_and_options(SMVS)
+    assert purpose.splitlines()[1] == ""
+    pooling = next(option for option in options if option.name == "pooling")
+    assert pooling.values == "spoc, gem, mac, rmac"
+    assert load_config(f"{SMVS}:pooling={pooling.default}") == load_config(SMVS)
+    needed = purpose_and_options(str(CONFIGS / "oxford_paris.py"))[1]
+    assert [option.name for option in needed if option.default is None] == ["truth"]
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.py")), ids=lambda p: p.stem)
+def test_every_listed_field_of_a_config_can_be_set(path):
+    reference = with_needed_options(path)
+    config = load_config(reference)
+    fields = settable_fields(config)
+    assert len(fields) > 3
+    for field in fields:
+        name, _, value = field.partition(" = ")
+        if not re.search("[<(]", value):
+            load_config(reference, [f"{name}={value.strip(chr(39))}"])
 
 
 def test_overrides_change_single_fields():
