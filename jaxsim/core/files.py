@@ -2,12 +2,13 @@
 
 import errno
 import hashlib
+import json
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from jaxsim.core.errors import InputError
 
@@ -99,6 +100,25 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_object(path: Path, *, mend: str) -> dict[str, Any]:
+    """Returns the JSON object that a file of ours holds.
+
+    Args:
+      path: the file.
+      mend: a sentence that says what to do if it is damaged.
+
+    Raises:
+      InputError: it is damaged.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path} is damaged ({error}). {mend}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is damaged (it holds no JSON object). {mend}")
+    return found
 
 
 def content_hash(data: bytes | memoryview) -> str:

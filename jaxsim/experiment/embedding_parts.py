@@ -10,7 +10,7 @@ import fiddle as fdl
 import jax
 
 from jaxsim.core.errors import InputError
-from jaxsim.core.files import atomic_write
+from jaxsim.core.files import atomic_write, read_object
 from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.records import Record
 from jaxsim.data.rejects import Reject, write_rejects
@@ -152,7 +152,7 @@ def _claim(out: Path, records: Sequence[Record], parts: int, fingerprint: str) -
         with atomic_write(path) as file:
             file.write(json.dumps(about).encode())
     wait_for_all("parts")
-    known = json.loads(path.read_text())
+    known = read_object(path, mend="Embed into another --out")
     if known != about:
         what = next(name for name in about if known.get(name) != about[name])
         raise InputError(

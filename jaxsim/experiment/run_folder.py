@@ -10,7 +10,7 @@ import fiddle as fdl
 import numpy as np
 
 from jaxsim.core.errors import InputError
-from jaxsim.core.files import atomic_write, content_hash
+from jaxsim.core.files import atomic_write, content_hash, read_object
 from jaxsim.data.records import Record
 from jaxsim.experiment.serialisation import config_to_json
 from jaxsim.parallel.multihost import is_first_process
@@ -71,7 +71,7 @@ def claim_inputs(out: Path, inputs: dict[str, np.ndarray]) -> None:
         hashed = content_hash(np.ascontiguousarray(array).data)
         found[name] = [array.dtype.str, list(array.shape), hashed]
     if path.exists() and _has_begun(out):
-        known = json.loads(path.read_text())
+        known = read_object(path, mend="Train into another --out")
         changed = [n for n in {**known, **found} if known.get(n) != found.get(n)]
         if changed:
             raise InputError(

@@ -7,7 +7,12 @@ import pytest
 
 from jaxsim.core import files
 from jaxsim.core.errors import InputError
-from jaxsim.core.files import atomic_write, check_target, content_hash
+from jaxsim.core.files import (
+    atomic_write,
+    check_target,
+    content_hash,
+    read_object,
+)
 
 
 def test_a_written_file_is_whole_and_alone(tmp_path):
@@ -64,3 +69,15 @@ def test_targets_that_cannot_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
     with pytest.raises(InputError, match="no permission to write"):
         check_target(tmp_path / "new" / "a.json")
+
+
+def test_an_object_is_read(tmp_path):
+    (tmp_path / "a.json").write_text('{"é": [1]}', encoding="utf-8")
+    assert read_object(tmp_path / "a.json", mend="Do it again") == {"é": [1]}
+
+
+@pytest.mark.parametrize("content", [b"", b'{"a": ', b"[1]", b"\xff{}", b"\0" * 9])
+def test_a_damaged_object_is_refused_with_what_to_do(content, tmp_path):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.json is damaged .*\. Do it again"):
+        read_object(tmp_path / "a.json", mend="Do it again")

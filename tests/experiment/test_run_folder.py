@@ -104,3 +104,11 @@ def test_the_same_inputs_are_let_in_again_and_others_refused(tmp_path):
 def test_a_run_of_images_alone_has_no_file_of_inputs(tmp_path):
     claim_inputs(tmp_path, {})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_list_of_inputs_is_refused_in_words(tmp_path):
+    claim_inputs(tmp_path, {"the edges": np.ones(3)})
+    begin(tmp_path)
+    (tmp_path / "inputs.json").write_bytes(b'{"the')
+    with pytest.raises(InputError, match=r"inputs\.json is damaged"):
+        claim_inputs(tmp_path, {"the edges": np.ones(3)})
