@@ -4,8 +4,9 @@ Run again, it embeds only new and changed files and drops removed ones. Interrup
 any moment, the index stays as it was, and the next run goes on from there. Files that
 cannot be used are listed with reasons in rejects.csv inside the index.
 
-PHOTOS is a folder (subfolders become labels), a .csv manifest with a column "path", or
-a prepared TFDS data set as tfds:NAME:SPLIT.
+PHOTOS is a folder, a .csv manifest with a column "path", or a prepared TFDS data set as
+tfds:NAME:SPLIT. Subfolders become labels; where there are a train/ and a test/, these
+and val/ are parts of one collection, and the folders in them are the labels.
 
 --kind chooses how the index is searched; what it trains is kept beside the vectors, and
 later runs encode new photos with it until --retrain or another --kind:
@@ -136,8 +137,8 @@ def _index(options: argparse.Namespace, loader) -> dict[str, object]:
     seconds = time.perf_counter() - started
     print(
         f"{options.out}: {report.images} images ({report.kept} kept, "
-        f"{report.embedded} embedded, {report.reused} known under another name or "
-        f"time, {report.removed} old rows removed), searched as {report.kind}"
+        f"{report.embedded} embedded, {report.reused} known under another name, label "
+        f"or time, {report.removed} old rows removed), searched as {report.kind}"
         f"{' (trained now)' * report.trained}, in {seconds:.1f} s, "
         f"{report.compilations} compilations",
         file=sys.stderr,

@@ -30,20 +30,18 @@ class FolderListing(NamedTuple):
     rejects: list[Reject]
 
 
-def image_folder(
-    root: str | os.PathLike[str], *, splits: bool = False
-) -> FolderListing:
+def image_folder(root: str | os.PathLike[str]) -> FolderListing:
     """Lists the images below a folder.
 
     An image's label is the folder it lies in, relative to the root ("shoes" or
-    "shoes/red"); images that lie directly in the root have none. Symbolic links are
-    followed, each folder is visited once, hidden files and files without an image's
+    "shoes/red"); images that lie directly in the root have none. If there are images
+    below both train/ and test/, these and val/, valid/ and validation/ are splits and
+    no part of the label: "train/shoes" and "test/shoes" show one thing. Symbolic links
+    are followed, each folder is visited once, hidden files and files without an image's
     suffix are passed over. Whether a file really is an image shows when it is decoded.
 
     Args:
       root: the folder.
-      splits: the first folder is the split if it is called train, val, valid,
-        validation or test, and is then no part of the label.
 
     Returns:
       Records and rejects.
@@ -59,33 +57,32 @@ def image_folder(
             f"cannot list the image folder {root}: {error.strerror}. Give a folder "
             "that exists and is readable."
         ) from error
-    listing = FolderListing([], [])
+    names: list[str] = []
+    rejects: list[Reject] = []
     for found in _walk(root):
         if isinstance(found, Reject):
-            listing.rejects.append(found)
+            rejects.append(found)
         else:
-            listing.records.append(_record(root, found, splits))
-    if not listing.records:
+            names.append(found)
+    if not names:
         raise InputError(
             f"no images in {root}: looked for files ending in "
             f"{' '.join(sorted(IMAGE_SUFFIXES))} in it and its subfolders"
-            + (f"; {len(listing.rejects)} paths were skipped" * bool(listing.rejects))
+            + (f"; {len(rejects)} paths were skipped" * bool(rejects))
         )
-    listing.records.sort(key=lambda record: record.name)
-    listing.rejects.sort(key=lambda reject: reject.name)
-    return listing
+    names.sort()
+    rejects.sort(key=lambda reject: reject.name)
+    first = {name.partition("/")[0] for name in names if "/" in name}
+    splits = SPLIT_NAMES if {"train", "test"} <= first else frozenset()
+    return FolderListing([_record(root, name, splits) for name in names], rejects)
 
 
-def _record(root: Path, name: str, splits: bool) -> Record:
+def _record(root: Path, name: str, splits: frozenset[str]) -> Record:
     folders = name.split("/")[:-1]
-    split = folders.pop(0) if splits and folders[:1] and _is_split(folders[0]) else None
+    split = folders.pop(0) if folders and folders[0] in splits else None
     return Record(
         name=name, content=root / name, label="/".join(folders) or None, split=split
     )
-
-
-def _is_split(folder: str) -> bool:
-    return folder in SPLIT_NAMES
 
 
 def _walk(root: Path) -> Iterator[str | Reject]:

@@ -156,7 +156,7 @@ def _claim(out: Path, records: Sequence[Record], parts: int, fingerprint: str) -
     if known != about:
         what = next(name for name in about if known.get(name) != about[name])
         raise InputError(
-            f"{out} holds parts of other images, or by another model (its {what} is "
-            f"{known.get(what)}, not {about[what]}). Give the options that it was "
+            f"{out} holds parts of other images, labels or another model (its {what} "
+            f"is {known.get(what)}, not {about[what]}). Give the options that it was "
             "started with, or another --out"
         )

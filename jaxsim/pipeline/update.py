@@ -28,7 +28,8 @@ class UpdateReport:
       images: rows of the index afterwards.
       kept: files that had not changed.
       embedded: images that went through the network.
-      reused: files that are new here but whose content was known already.
+      reused: files that are new, renamed, relabelled or touched, but whose content was
+        known already.
       removed: rows of files that are gone or changed.
       rejects: files that were skipped, with reasons.
       compilations: programs compiled or fetched from the compilation cache, those of

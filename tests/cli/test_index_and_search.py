@@ -74,6 +74,51 @@ def test_a_changed_photo_is_embedded_again(photos, index, jaxsim):
     )
 
 
+def split(photos):
+    """Moves the first photo of each label into test/ and the others into train/."""
+    for label in ("coffee", "astronaut"):
+        for part in ("train", "test"):
+            (photos / part).mkdir(exist_ok=True)
+        (photos / label).rename(photos / "train" / label)
+        (photos / "test" / label).mkdir()
+        (photos / "train" / label / "0.jpg").rename(photos / "test" / label / "0.jpg")
+
+
+def test_labels_are_the_same_in_all_parts(photos, tmp_path, jaxsim):
+    split(photos)
+    out = tmp_path / "parts.index"
+    assert jaxsim("index", photos, "--out", out, *FAST)[0] == 0
+    answer = search(jaxsim, out, photos / "test" / "coffee" / "0.jpg")[0]["results"]
+    assert {hit["label"] for hit in answer} == {"coffee", "astronaut"}
+    assert answer[0]["name"] == "test/coffee/0.jpg"
+    # Each photo finds those of the other part first, which are right answers.
+    words = ("--methods", "cosine", "--json", "-")
+    code, output, errors = jaxsim("rerank", "compare", out, *words)
+    assert code == 0, errors
+    assert json.loads(output)["metrics"]["index/cosine/map"] == 1
+    file = tmp_path / "parts.npz"
+    assert jaxsim("embed", photos, "--out", file, *FAST)[0] == 0
+    with np.load(file) as stored:
+        assert sorted(stored["labels"].tolist()) == ["astronaut"] * 3 + ["coffee"] * 3
+        assert "train/coffee/1.jpg" in stored["names"].tolist()
+
+
+def test_a_part_that_is_added_later_relabels_without_embedding(
+    photos, tmp_path, jaxsim
+):
+    split(photos)
+    (photos / "test").rename(tmp_path / "later")
+    out = tmp_path / "parts.index"
+    assert jaxsim("index", photos, "--out", out, *FAST)[0] == 0
+    answer = search(jaxsim, out, photos / "train" / "coffee" / "1.jpg")[0]["results"]
+    assert {hit["label"] for hit in answer} == {"train/coffee", "train/astronaut"}
+    (tmp_path / "later").rename(photos / "test")
+    facts = update(jaxsim, photos, out)
+    assert (facts["embedded"], facts["reused"], facts["images"]) == (2, 4, 6)
+    answer = search(jaxsim, out, photos / "train" / "coffee" / "1.jpg")[0]["results"]
+    assert {hit["label"] for hit in answer} == {"coffee", "astronaut"}
+
+
 def test_nothing_changed_does_nothing(photos, index, jaxsim):
     before = (index / "manifest.json").read_bytes()
     assert update(jaxsim, photos, index)["kept"] == 6

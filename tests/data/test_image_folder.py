@@ -13,8 +13,8 @@ def touch(root: Path, *names: str) -> None:
         (root / name).write_bytes(b"")
 
 
-def labels(root, **options):
-    return {r.name: r.label for r in image_folder(root, **options).records}
+def labels(root):
+    return {r.name: r.label for r in image_folder(root).records}
 
 
 def test_labels_are_folders(tmp_path):
@@ -31,14 +31,25 @@ def test_labels_are_folders(tmp_path):
 
 
 def test_splits(tmp_path):
-    touch(tmp_path, "train/a/1.jpg", "test/2.jpg", "other/3.jpg", "4.jpg")
-    records = image_folder(tmp_path, splits=True).records
+    touch(tmp_path, "train/a/1.jpg", "test/2.jpg", "val/a/5.jpg", "other/3.jpg")
+    touch(tmp_path, "4.jpg")
+    records = image_folder(tmp_path).records
     assert {r.name: (r.split, r.label) for r in records} == {
         "train/a/1.jpg": ("train", "a"),
         "test/2.jpg": ("test", None),
+        "val/a/5.jpg": ("val", "a"),
         "other/3.jpg": (None, "other"),
         "4.jpg": (None, None),
     }
+
+
+def test_a_folder_called_train_is_a_label_without_one_called_test(tmp_path):
+    touch(tmp_path, "train/1.jpg", "val/2.jpg", "plane/3.jpg", "ship/test/4.jpg")
+    touch(tmp_path, "test.jpg")
+    (tmp_path / "test").mkdir()
+    records = image_folder(tmp_path).records
+    assert {r.label for r in records} == {"train", "val", "plane", "ship/test", None}
+    assert {r.split for r in records} == {None}
 
 
 def test_other_and_hidden_files_are_passed_over(tmp_path):
@@ -138,6 +149,6 @@ def test_not_a_folder(tmp_path):
 
 
 def test_grocery_photos(shared_data):
-    records, rejects = image_folder(shared_data / "grocery", splits=True)
+    records, rejects = image_folder(shared_data / "grocery")
     assert len(records) == 5502 and not rejects
     assert {r.split for r in records} == {"train", "val", "test", None}

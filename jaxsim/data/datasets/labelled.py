@@ -7,7 +7,6 @@ from pathlib import Path
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.csv_manifest import csv_manifest
-from jaxsim.data.image_folder import image_folder
 from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.data.rejects import Reject
 from jaxsim.data.sources import open_source
@@ -144,8 +143,7 @@ def open_labelled(
 ) -> tuple[list[Record], list[Reject]]:
     """Returns the records of a collection, and paths that could not be followed.
 
-    The subfolders train/, test/ and the like of a folder are splits if it has both a
-    train and a test part, and labels otherwise.
+    Folders are read as by `jaxsim.data.image_folder.image_folder`.
 
     Args:
       root: as for `load`.
@@ -161,11 +159,6 @@ def open_labelled(
             f"label_column={label_column} is for a .csv manifest, not for '{root}', "
             "whose labels are known without it. Leave label_column away"
         )
-    if path.is_dir():
-        listing = image_folder(path, splits=True)
-        if not _has_parts(listing.records):
-            listing = image_folder(path)
-        return listing.records, listing.rejects
     if label_column is not None:
         return csv_manifest(path, label_column=label_column), []
     records, rejects = open_source(str(root))

@@ -64,7 +64,7 @@ def test_a_folder_with_train_and_test(tmp_path):
     for name in ("train/cat/1.jpg", "train/dog/1.jpg", "test/cat/1.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"jpeg")
-    listing = image_folder(tmp_path, splits=True)
+    listing = image_folder(tmp_path)
     data = labelled.query_index(listing.records, name="pets")
     assert [record.label for record in data.queries] == ["cat"]
     assert [record.label for record in data.database] == ["cat", "dog"]
