@@ -158,14 +158,14 @@ def with_distractors(data, records: Sequence):
 
 def methods_with(k: int) -> dict[str, str]:
     """The table of `jaxsim rerank compare`, its graphs with k neighbours."""
-    from jaxsim.experiment.rerank_comparison import METHODS
+    from jaxsim.experiment.rerank_comparison import chosen_methods
     from jaxsim.experiment.reranking import GRAPH_STAGES
 
     return {
         name: f"{stages.partition(':')[0]}:{k}"
         if stages.partition(":")[0] in GRAPH_STAGES and name != "kreciprocal"
         else stages
-        for name, stages in METHODS.items()
+        for name, stages in chosen_methods("all").items()
     }
 
 

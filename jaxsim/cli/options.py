@@ -13,7 +13,7 @@ def add_rerank(parser: argparse.ArgumentParser) -> None:
         "--rerank",
         metavar="STAGES",
         help="make the rankings better, in stages: dba:K joins every image with its K "
-        "neighbours, qe:K every query with its first K results, alphaqe:K weighs them "
+        "neighbours, qe:K every query with its first K results, alpha_qe:K weighs them "
         "by their cosines to the power of 3, spatial:K looks whether the points of the "
         "first K results lie as in the query, learned:K orders the first K results by "
         "the similarity of --similarity, gss:K searches by the descriptors of --graph, "
@@ -21,7 +21,9 @@ def add_rerank(parser: argparse.ArgumentParser) -> None:
         "points lie best; and over the graph of mutual neighbours among the K nearest: "
         "dfs:K diffusion, offline:K diffusion that is made beforehand, fsr:K its "
         "largest eigenvalues, hybrid:K these and the rest, kreciprocal:K shared "
-        "neighbours. Such as dba:20,qe:1,spatial:50 or dfs:20",
+        "neighbours. Such as dba:20,qe:1,spatial:50 or dfs:20; K is 10 for qe, 50 for "
+        "spatial, 1000 for learned, as trained for gss and gssv, and 20 for all others "
+        "if it is left away. dba_qe is dba,qe",
     )
     parser.add_argument(
         "--similarity",

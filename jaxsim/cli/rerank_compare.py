@@ -3,11 +3,12 @@
 WHAT is a config with --data, the folder of an index, or a file of descriptors that
 `jaxsim embed` wrote; labelled images of an index or a file query each other.
 
-Methods, each with its stages of --rerank: cosine (descriptors alone, always measured),
-qe, alpha_qe, dba_qe, dfs (diffusion), offline (diffusion made beforehand), fsr (its
-largest eigenvalues), hybrid (these and the rest), kreciprocal; or stages joined by +,
-such as dba:20+dfs:20. A file of --scores is one more: .npy of floats, a row for each
-query and a column for each image, higher is more similar.
+Methods are the stages of --rerank of `jaxsim evaluate`, by the same names and with the
+same numbers, alone or joined by +, such as dba:20+dfs:20. 'all' are cosine (descriptors
+alone, always measured), qe, alpha_qe, dba_qe, dfs (diffusion), offline (diffusion made
+beforehand), fsr (its largest eigenvalues), hybrid (these and the rest), kreciprocal. A
+file of --scores is one more: .npy of floats, a row for each query and a column for each
+image, higher is more similar.
 
 Preparation is what happens before the first query (not the training of a graph),
 memory what is kept for queries beside the descriptors, and the time of a query that of
@@ -54,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--graph",
         type=Path,
         metavar="RUN",
-        help="one more method, gss: a graph that was trained on these descriptors, the "
-        "folder of `jaxsim train configs/gss.py --out RUN`",
+        help="one more method, gss or gssv: a graph that was trained on these "
+        "descriptors, the folder of `jaxsim train configs/gss.py --out RUN`",
     )
     parser.add_argument(
         "--labels",
@@ -91,8 +92,8 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.experiment.graphs import open_graph
     from jaxsim.experiment.rerank_comparison import chosen_methods, compare
 
-    methods = chosen_methods(options.methods)
     graph = options.graph and open_graph(options.graph)
+    methods = chosen_methods(options.methods, graph=graph and graph.trained)
     compared = open_sets(
         options.what,
         data=options.data,

@@ -74,8 +74,9 @@ def _search_index(options: argparse.Namespace) -> None:
     from jaxsim.cli.output import printable
     from jaxsim.experiment.graphs import open_graph
     from jaxsim.experiment.indexing import FEATURES_FOLDER, open_engine
-    from jaxsim.experiment.reranking import asked_stages, build_stages
+    from jaxsim.experiment.reranking import build_stages
     from jaxsim.experiment.similarities import open_similarity
+    from jaxsim.experiment.stage_names import asked_stages
 
     queries, unusable = open_queries(options)
     similarity = options.similarity and open_similarity(options.similarity)

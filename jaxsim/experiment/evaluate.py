@@ -25,11 +25,8 @@ from jaxsim.experiment.construct import construct
 from jaxsim.experiment.experiments import ClassificationExperiment, RetrievalExperiment
 from jaxsim.experiment.graph_experiment import GraphExperiment
 from jaxsim.experiment.indexing import fit_sample
-from jaxsim.experiment.reranking import (
-    StageName,
-    asked_stages,
-    build_stages,
-)
+from jaxsim.experiment.reranking import build_stages
+from jaxsim.experiment.stage_names import StageName, asked_stages
 from jaxsim.experiment.training_experiment import TrainingExperiment
 from jaxsim.pipeline.embed import CompiledShapes, Embedder, Embedding
 from jaxsim.pipeline.graph_model import GraphModel

@@ -17,12 +17,8 @@ from jaxsim.data.records import RetrievalSet
 from jaxsim.evaluation.protocols.base import queries_of
 from jaxsim.evaluation.runner import evaluate_set
 from jaxsim.experiment.compared_sets import ComparedSets
-from jaxsim.experiment.reranking import (
-    GRAPH,
-    build_stages,
-    graph_stage,
-    parse_stages,
-)
+from jaxsim.experiment.reranking import build_stages
+from jaxsim.experiment.stage_names import graph_stage, parse_stages
 from jaxsim.pipeline.embedding_map import EmbeddingMap
 from jaxsim.pipeline.method_map import method_map
 from jaxsim.pipeline.rank import complete_rankings, ranked_in_stages
@@ -32,24 +28,19 @@ from jaxsim.rerank.chain import Chain, Stage
 from jaxsim.rerank.external import ExternalScores, read_scores
 from jaxsim.rerank.graph import TrainedGraph
 
-METHODS: dict[str, str] = {
-    "cosine": "",
-    "qe": "qe:10",
-    "alpha_qe": "alphaqe:20",
-    "dba_qe": "dba:20,qe:10",
-    "dfs": "dfs:20",
-    "offline": "offline:20",
-    "fsr": "fsr:20",
-    "hybrid": "hybrid:20",
-    "kreciprocal": "kreciprocal:20",
-}
-"""What is compared, each by its stages of --rerank: a new method is a new row.
-
-The graphs have 20 neighbours, which did best on photos that nothing else is told about
-(the train split of the grocery photos); the published 50 suit larger collections.
-"""
-
 COSINE = "cosine"
+METHODS = (
+    COSINE,
+    "qe",
+    "alpha_qe",
+    "dba_qe",
+    "dfs",
+    "offline",
+    "fsr",
+    "hybrid",
+    "kreciprocal",
+)
+"""What is compared if nothing is asked for: a new method is a new name."""
 _WARM = 256
 _QUERIES_WITH_PAIRS = 1000
 
@@ -102,8 +93,8 @@ class SetComparison:
       definitions: of each metric, one sentence.
       methods: in the order asked for.
       best: the name of the method with the highest main metric.
-      shown: the name of the method whose scores are drawn: "gss" if a graph was given,
-        else the best one.
+      shown: the name of the method whose scores are drawn: that of the graph if one was
+        given, else the best one.
       pairs: how the descriptors and the method shown score pairs.
       mapped: the name of the method that the map is of: the one shown, or the best that
         is no file of scores, which say nothing of images that do not ask.
@@ -159,37 +150,34 @@ class RerankingComparison:
         }
 
 
-def chosen_methods(text: str) -> dict[str, str]:
+def chosen_methods(text: str, *, graph: TrainedGraph | None = None) -> dict[str, str]:
     """Returns names and stages of the methods that are asked for, the cosine first.
 
     Args:
-      text: "all", or names of `METHODS` and stages of --rerank, alone or joined by +,
-        with commas between, such as "dfs,dba:20+dfs". Names stand for the stages of
-        `METHODS` in either case.
+      text: "all", which are `METHODS`; or stages as --rerank takes them, alone or
+        joined by +, with commas between the methods, such as "dfs, dba:20+dfs".
+      graph: that stages named "gss" and "gssv" search by.
 
     Raises:
       InputError: there is no such method.
 
-    >>> chosen_methods("dfs,dba:20+dfs")
-    {'cosine': '', 'dfs': 'dfs:20', 'dba:20+dfs': 'dba:20,dfs:20'}
+    >>> chosen_methods("dfs, dba+dfs:50")
+    {'cosine': '', 'dfs': 'dfs:20', 'dba+dfs:50': 'dba:20,dfs:50'}
     """
-    if text == "all":
-        return dict(METHODS)
-    chosen = {COSINE: METHODS[COSINE]}
-    for word in text.split(","):
-        stages = METHODS.get(word)
-        if stages is None:
-            # A part means the same alone and in a chain.
-            parts = [METHODS.get(part, part) for part in word.split("+")]
-            try:
-                stages = ",".join(map(str, parse_stages(",".join(parts))))
-            except InputError as error:
-                raise InputError(
-                    f"--methods {word}: there is no such method; there are "
-                    f"{', '.join(METHODS)}, all of them as 'all', and stages of "
-                    f"--rerank joined by +, such as dba:20+qe:10 ({error})"
-                ) from error
-        chosen[word] = stages
+    words = list(METHODS) if text.strip() == "all" else text.split(",")
+    chosen = {COSINE: ""}
+    for word in words:
+        parts = [part.strip() for part in word.split("+")]
+        if parts == [COSINE]:
+            continue
+        try:
+            stages = parse_stages(",".join(parts), graph=graph, option="--methods")
+        except InputError as error:
+            raise InputError(
+                f"{error}. Besides there are {COSINE} alone and 'all'; stages are "
+                "joined by +"
+            ) from error
+        chosen["+".join(parts)] = ",".join(map(str, stages))
     return chosen
 
 
@@ -209,7 +197,7 @@ def compare(
       compared: the sets with their descriptors.
       methods: stages of --rerank by the name of a method, see `chosen_methods`.
       scores: files of scores of other programs, by the name of their method.
-      graph: one more method, "gss".
+      graph: one more method, "gss" or "gssv", as it was trained to be asked.
       labels: that are drawn in maps; the most frequent ones if there are none.
       drawn: whether maps are made.
       bars: shows progress.
@@ -220,7 +208,8 @@ def compare(
     scores = scores or {}
     methods = dict(methods)
     if graph is not None:
-        methods[GRAPH] = str(graph_stage(graph))
+        own = graph_stage(graph)
+        methods[own.kind] = str(own)
     if twice := sorted(set(scores) & set(methods)):
         raise InputError(
             f"--scores {twice[0]}=…: there is a method of this name; choose another"
@@ -266,7 +255,8 @@ def _compare_set(
     best = max(others, key=_main, default=first)
     shown = best
     if graph is not None:
-        shown = next(found for found in outcomes if found.result.name == GRAPH)
+        own = graph_stage(graph).kind
+        shown = next(found for found in outcomes if found.result.name == own)
     mapped = shown
     if shown.result.name in scores:
         own = [found for found in others if found.result.name not in scores]

@@ -26,7 +26,6 @@ from jaxsim.experiment.described import (
 )
 from jaxsim.experiment.epochs import in_steps
 from jaxsim.experiment.evaluate import judge
-from jaxsim.experiment.reranking import LEARNED, StageName
 from jaxsim.experiment.run import MODEL_FOLDER, RunResult, restored
 from jaxsim.experiment.serialisation import config_to_json
 from jaxsim.experiment.similarities import (
@@ -35,6 +34,7 @@ from jaxsim.experiment.similarities import (
     similarity_model,
 )
 from jaxsim.experiment.similarity_experiment import SimilarityExperiment
+from jaxsim.experiment.stage_names import LEARNED, StageName
 from jaxsim.experiment.training_experiment import Keep
 from jaxsim.parallel.mesh import make_mesh
 from jaxsim.parallel.multihost import is_first_process

@@ -58,7 +58,7 @@ def test_an_index_is_compared(photos, tmp_path, jaxsim):
     index = tmp_path / "photos.index"
     code, _, errors = jaxsim("index", photos, "--out", index, *FAST)
     assert code == 0, errors
-    words = ("rerank", "compare", index, "--methods", "dfs:3,dba:1+qe:1")
+    words = ("rerank", "compare", index, "--methods", "dfs:3, dba:1 + qe:1")
     code, output, errors = jaxsim(*words, "--json", "-")
     assert code == 0, errors
     metrics = json.loads(output)["metrics"]
@@ -72,7 +72,7 @@ def test_an_index_is_compared(photos, tmp_path, jaxsim):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (["--methods", "diffusion"], "no such method; there are cosine, qe"),
+        (["--methods", "diffusion"], "there is no such stage; there are dba, qe"),
         (["--methods", "dfs:0"], "expected dfs:K"),
         (["--labels", "label9", "--methods", "qe"], "no image has this label"),
         (["--only", "test"], "there is no such set; there are file"),

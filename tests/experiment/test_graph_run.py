@@ -18,8 +18,9 @@ from jaxsim.experiment.evaluate import judge
 from jaxsim.experiment.exporting import export_model
 from jaxsim.experiment.graph_run import GraphRun
 from jaxsim.experiment.graphs import open_graph
-from jaxsim.experiment.reranking import asked_stages, build_stages
+from jaxsim.experiment.reranking import build_stages
 from jaxsim.experiment.slowest_epoch import descent
+from jaxsim.experiment.stage_names import asked_stages
 from jaxsim.experiment.train import train
 from jaxsim.ops.neighbours import self_neighbours
 from jaxsim.ops.percentile import similarity_percentile
