@@ -3,7 +3,8 @@
 Scores are cosine similarities: 1 is the same picture. Whitened descriptors, the default
 of 200 photos or more, put even similar pictures far below it; the scores of a
 compressed index are approximate. With --rerank they are those of its last stage;
-spatial adds 0.01 for every point that fits, and those of --similarity may exceed 1.
+spatial adds 0.01 to the cosine for every point that fits, and those of --similarity may
+exceed 1.
 Results come as a table, as JSON, or as a page with pictures. Queries that cannot be
 used are skipped, with reasons; if none is left, the exit code is 2.
 

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from jaxsim.classical.feature_cache import FeatureCache
 from jaxsim.data.records import Record
-from jaxsim.experiment.stage_names import VERIFIED_GRAPH, StageName, require_models
+from jaxsim.experiment.stage_names import (
+    LEARNED,
+    SPATIAL,
+    VERIFIED_GRAPH,
+    StageName,
+    require_models,
+)
 from jaxsim.experiment.verification import (
     CANDIDATES,
     QueryVerifier,
@@ -68,7 +74,7 @@ def build_stages(
     asking = RecordFeatures(queries, cache)
     ranked = RecordFeatures(database, cache, contents)
 
-    def reranker(name: StageName) -> Reranker:
+    def reranker(place: int, name: StageName) -> Reranker:
         match name.kind:
             case "dba":
                 return DatabaseAugmentation(k=name.number)
@@ -95,6 +101,16 @@ def build_stages(
                     query_features=partial(points_or_none, asking),
                     database_features=partial(points_or_none, ranked),
                     top=name.number,
+                    fused_with="scores" if _cosines(names[:place]) else "descriptors",
                 )
 
-    return [Stage(str(name), reranker(name)) for name in names]
+    return [Stage(str(name), reranker(i, name)) for i, name in enumerate(names)]
+
+
+def _cosines(names: Sequence[StageName]) -> bool:
+    """Whether scores after some stages are inner products of the descriptors of then.
+
+    Verification raises them, and leaves no others.
+    """
+    kinds = [name.kind for name in names if name.kind != SPATIAL]
+    return not kinds or kinds[-1] not in {LEARNED, *GRAPH_STAGES}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from jaxsim.core.errors import InputError
 from jaxsim.rerank.graph import TrainedGraph
 
-LEARNED = "learned"
+LEARNED, SPATIAL = "learned", "spatial"
 GRAPH, VERIFIED_GRAPH = "gss", "gssv"
 AS_TRAINED = 0
 """Stands for the number that a graph was trained with."""
@@ -15,7 +15,7 @@ STAGES: dict[str, int] = {
     "dba": 20,
     "qe": 10,
     "alphaqe": 20,
-    "spatial": 50,
+    SPATIAL: 50,
     LEARNED: 1000,
     GRAPH: AS_TRAINED,
     VERIFIED_GRAPH: AS_TRAINED,

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from jaxsim.core.ranking import Ranking
+from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.index.complete import rank_all
 from jaxsim.index.exact import ExactIndex
 
@@ -102,3 +102,31 @@ def neighbours(
     found = ids >= 0
     vectors = np.where(found[..., None], gallery.vectors[ids], 0)
     return vectors.astype(np.float32), np.where(found, scores, 0).astype(np.float32)
+
+
+def below(top: Ranking, ranking: Ranking, start: int) -> Ranking:
+    """Returns the results from a place on, their scores lowered below others'.
+
+    Scores of a query are lowered by one number, and only where they must be.
+
+    Args:
+      top: [Q, start], what comes before them.
+      ranking: [Q, K], whose results they are.
+      start: the first place.
+
+    Returns:
+      [Q, K - start].
+    """
+    ids, scores = ranking.ids[:, start:], ranking.scores[:, start:]
+    if not ids.shape[1]:
+        return Ranking(ids, scores)
+    # Rounded once only: large scores of another scale leave no digits for the others'.
+    first = scores[:, 0].astype(np.float64)
+    least = np.where(top.ids == MISSING_ID, np.inf, top.scores).min(axis=1)
+    # Where nothing was found, nothing follows.
+    least = np.where(np.isfinite(least), least, 0).astype(np.float64)
+    # With room between, so that equal scores cannot meet in the wrong order.
+    over = first - least + 1e-3 * (1 + np.abs(least))
+    lowered = np.where(np.isfinite(over), np.maximum(over, 0), 0)
+    # Numbers that were apart may round to equal ones, which are ordered by id.
+    return Ranking.from_scores(ids, scores - lowered[:, None])

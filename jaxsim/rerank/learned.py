@@ -8,7 +8,7 @@ from jaxtyping import Float32
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.index.ivf_plan import rounded_up
-from jaxsim.rerank.base import Asked, Gallery
+from jaxsim.rerank.base import Asked, Gallery, below
 from jaxsim.rerank.similarity import Similarity, require_dimension
 
 IMAGES_AT_ONCE = 8192
@@ -72,7 +72,7 @@ class LearnedReranking:
             asked.vectors, gallery.vectors, np.nonzero(found)[0], first[found]
         )
         top = Ranking.from_scores(first, scores)
-        rest = _below(top, ranking, self.top)
+        rest = below(top, ranking, self.top)
         return asked, Ranking(
             np.concatenate([top.ids, rest.ids], axis=1),
             np.concatenate([top.scores, rest.scores], axis=1),
@@ -92,16 +92,3 @@ class LearnedReranking:
                 queries, parts, who[inside], place[inside] - start
             )
         return scores
-
-
-def _below(top: Ranking, ranking: Ranking, start: int) -> Ranking:
-    """Returns the results from a place on, their scores lowered below others'."""
-    ids, scores = ranking.ids[:, start:], ranking.scores[:, start:]
-    if not ids.shape[1]:
-        return Ranking(ids, scores)
-    least = np.where(top.ids == MISSING_ID, np.inf, top.scores).min(axis=1)
-    # With room between, so that equal scores cannot meet in the wrong order.
-    over = scores[:, 0] - least + 1e-3 * (1 + np.abs(least))
-    lowered = np.where(np.isfinite(over), np.maximum(over, 0), 0).astype(np.float32)
-    # Numbers that were apart may round to equal ones, which are ordered by id.
-    return Ranking.from_scores(ids, scores - lowered[:, None])

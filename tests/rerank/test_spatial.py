@@ -51,6 +51,54 @@ def test_what_shows_the_same_comes_first_by_the_fused_score():
             assert score == pytest.approx(SCORES[i, id] + 0.01 * counts[id], abs=1e-6)
 
 
+VECTORS = RNG.standard_normal((ROWS, 4)).astype(np.float32)
+VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
+NAMED = Asked(VECTORS[[3, 8]], np.arange(2))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1, 1e6])
+@pytest.mark.parametrize("top", [8, ROWS])
+def test_scores_of_other_stages_choose_what_is_verified_and_count_no_more(scale, top):
+    diffused = Ranking(FIRST.ids, SCORES * np.float32(scale))
+    found = stage(fused_with="descriptors", top=top)
+    _, result = found(NAMED, diffused, Gallery(VECTORS, np.ones(ROWS, bool)))
+    for i, query in enumerate(QUERIES):
+        expected = {}
+        for id in range(top):
+            cosine = sum(
+                float(a) * float(b)
+                for a, b in zip(NAMED.vectors[i], VECTORS[id], strict=True)
+            )
+            agreement = PairVerifier(samples=2048).verify([(query, DATABASE[id])])[0]
+            expected[id] = cosine + 0.01 * agreement.count
+        order = sorted(expected, key=lambda id: -expected[id])
+        assert result.ids[i].tolist() == [*order, *range(top, ROWS)]
+        np.testing.assert_allclose(
+            result.scores[i, :top], [expected[id] for id in order], atol=1e-6
+        )
+    assert (np.diff(result.scores, axis=1) <= 0).all()
+
+
+def test_descriptors_change_nothing_where_their_scores_are_there_already():
+    scores = NAMED.vectors @ VECTORS.T
+    ranking = Ranking.from_scores(FIRST.ids, scores)
+    gallery = Gallery(VECTORS, np.ones(ROWS, bool))
+    plain = stage(top=8)(NAMED, ranking, gallery)[1]
+    again = stage(top=8, fused_with="descriptors")(NAMED, ranking, gallery)[1]
+    np.testing.assert_array_equal(again.ids, plain.ids)
+    np.testing.assert_allclose(again.scores[:, :8], plain.scores[:, :8], atol=1e-6)
+
+
+def test_missing_results_stay_missing_after_other_stages():
+    ids, scores = FIRST.ids.copy(), FIRST.scores.copy() * 100
+    ids[0, 6:], scores[0, 6:] = -1, -np.inf
+    ids[1], scores[1] = -1, -np.inf
+    found = rerank(Ranking(ids, scores), fused_with="descriptors", top=9)
+    assert sorted(found.ids[0, :6].tolist()) == list(range(6))
+    np.testing.assert_array_equal(found.ids[:, 6:], ids[:, 6:])
+    np.testing.assert_array_equal(found.ids[1], ids[1])
+
+
 @pytest.mark.parametrize("top", [1, 6, 8, ROWS, 50])
 def test_the_first_part_keeps_its_ids_and_the_rest_its_places(top):
     found = rerank(top=top)
