@@ -22,8 +22,6 @@ from jaxsim.index.live_rows import LiveRows
 from jaxsim.ops.similarity import inner_product
 from jaxsim.ops.topk import empty_topk, extend_topk
 
-_BLOCK_ROWS = 98304
-_BLOCK_BYTES = 256 << 20
 _PADDED_ROWS = 8192
 _SMALLEST_BLOCK = 256
 
@@ -47,13 +45,15 @@ class ExactIndex:
     Rows stay where they are: on CPU, arrays whose memory starts at a multiple of 64
     bytes (every .npy file mapped into memory does) are searched in place, others are
     copied once. Beside them a search keeps the scores of one block of each size, for
-    256 queries x 221,184 rows x 4 bytes at the most, and a padded copy of up to 8,192
-    rows. Searches from several threads wait for each other.
+    256 queries x 221,184 rows x 4 bytes at the most, on accelerators x 516,096 rows,
+    and a padded copy of up to 8,192 rows. Searches from several threads wait for each
+    other.
 
     Args:
       vectors: float32 [N, D], finite; N may be 0.
       on_device: keep the rows in the device's memory. False sends them block by block
-        in each search: slower, for collections larger than that memory.
+        in each search: slower, for collections larger than that memory. Blocks of up
+        to 256 MiB are sent to a CPU, of up to 2 GiB to accelerators.
 
     Raises:
       InputError: wrong shape or type, NaN or infinite values.
@@ -118,7 +118,8 @@ class ExactIndex:
                 self._spare[shape], best = _step(
                     memory, asked, block.padded, best, first, block.live
                 )
-                jax.block_until_ready(best)
+                if not self._on_device:  # Rows must leave before others come.
+                    jax.block_until_ready(best)
             most = max((queries for _, queries in self._spare), default=0)
             self._spare = {
                 shape: scores
@@ -166,8 +167,9 @@ class ExactIndex:
                     block.live = self._live_rows(block.first, block.rows, block.padded)
 
     def _largest_block(self) -> int:
-        fitting = _BLOCK_BYTES // (4 * self.dimension)
-        return min(_BLOCK_ROWS, max(_SMALLEST_BLOCK, 1 << (fitting.bit_length() - 1)))
+        most_rows, most_bytes = _block_limits()
+        fitting = most_bytes // (4 * self.dimension)
+        return min(most_rows, max(_SMALLEST_BLOCK, 1 << (fitting.bit_length() - 1)))
 
     def _append_block(self, first: int, rows: np.ndarray) -> None:
         size = max(_SMALLEST_BLOCK, next_power_of_two(len(rows)))
@@ -183,6 +185,17 @@ class ExactIndex:
         live = np.zeros(len(padded), bool)
         live[: len(rows)] = self._live.mask[first : first + len(rows)]
         return None if live.all() else jax.device_put(live)
+
+
+def _block_limits() -> tuple[int, int]:
+    """Returns the most rows of a block, and the most bytes of them.
+
+    A CPU selects from scores that are still in its caches. An accelerator idles at the
+    start of each block, so that only memory limits them.
+    """
+    if jax.default_backend() == "cpu":
+        return 98_304, 256 << 20
+    return 262_144, 2 << 30
 
 
 @partial(jax.jit, donate_argnums=0, keep_unused=True)

@@ -16,7 +16,7 @@ def whole_numbers(shape, seed):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(exact, "_BLOCK_ROWS", 192)
+    monkeypatch.setattr(exact, "_block_limits", lambda: (192, 1 << 20))
     monkeypatch.setattr(exact, "_PADDED_ROWS", 300)
     monkeypatch.setattr(exact, "_SMALLEST_BLOCK", 64)
     monkeypatch.setattr(base, "BLOCK_QUERIES", 4)
@@ -62,6 +62,43 @@ def test_memory_is_that_of_one_block_of_each_size(small_blocks):
     for queries in (3, 4, 1, 9):
         index.search(vectors[:queries], 2)
     assert sorted(index._spare) == [(128, 4), (192, 4)]
+
+
+def blocks_of(rows, dimension):
+    index = ExactIndex(np.zeros((0, dimension), np.float32))
+    largest = index._largest_block()
+    return [part.stop - part.start for part in exact._parts(rows, largest)]
+
+
+def test_an_accelerator_has_few_blocks_in_a_memory_that_is_told(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert blocks_of(1_000_000, 2048) == [262144] * 3 + [131072, 65536, 16384, 576]
+    sizes = {base.next_power_of_two(rows) for rows in blocks_of(2 * 262144 - 1, 64)}
+    assert sum(sizes) == 516_096  # As the class says.
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    assert max(blocks_of(1_000_000, 2048)) == 32768
+
+
+@pytest.mark.parametrize(
+    "limits", [(192, 1 << 20), (98_304, 1 << 28), (262_144, 2 << 30)]
+)
+def test_results_do_not_depend_on_the_size_of_blocks(monkeypatch, limits):
+    monkeypatch.setattr(exact, "_block_limits", lambda: limits)
+    vectors, queries = whole_numbers((20_000, 4), 0), whole_numbers((3, 4), 1)
+    found = ExactIndex(vectors).search(queries, 20)
+    expected = np.argsort(-(queries @ vectors.T), axis=1, kind="stable")[:, :20]
+    np.testing.assert_array_equal(found.ids, expected)
+
+
+@pytest.mark.parametrize(("on_device", "waits"), [(True, 0), (False, 6)])
+def test_only_blocks_that_are_sent_are_waited_for(
+    small_blocks, monkeypatch, on_device, waits
+):
+    waited, wait = [], jax.block_until_ready
+    monkeypatch.setattr(jax, "block_until_ready", lambda x: waited.append(1) or wait(x))
+    vectors = whole_numbers((5 * 192 + 96, 6), 0)
+    ExactIndex(vectors, on_device=on_device).search(vectors[:3], 2)
+    assert len(waited) == waits
 
 
 def test_numbers_of_results_share_programs():
