@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.cli.output import write_json
     from jaxsim.core.errors import InputError
     from jaxsim.experiment.plan import plan
-    from jaxsim.parallel.chips import CHIPS, GIB
+    from jaxsim.parallel.chips import CHIPS, GIB, USABLE_MEMORY
     from jaxsim.parallel.mesh import parse_mesh
 
     shape = parse_mesh(options.mesh)
@@ -74,9 +74,10 @@ def run(options: argparse.Namespace) -> None:
     if options.chip and not CHIPS[options.chip].fits(found.memory_bytes):
         raise InputError(
             f"the step does not fit on {options.chip}: it needs "
-            f"{found.memory_bytes / GIB:.1f} GiB a device of "
-            f"{CHIPS[options.chip].memory_bytes / GIB:.0f}. Take more devices, a "
-            "smaller micro_batch, or cut the state by a larger fsdp"
+            f"{found.memory_bytes / GIB:.1f} GiB a device, and of its "
+            f"{CHIPS[options.chip].memory_bytes / GIB:.0f} GiB {USABLE_MEMORY:.0%} can "
+            "be used. Take more devices, a smaller micro_batch, or cut the state by a "
+            "larger fsdp"
         )
 
 
@@ -100,7 +101,10 @@ def plan_text(found, chips: list[str]) -> str:
     }
     rows = [[name, f"{count / GIB:.3f} GiB"] for name, count in parts.items()]
     rows.append(["operations", f"{found.flops / 1e9:,.0f} GFLOP"])
-    rows += [[kind, f"{n / 1e6:,.1f} MB sent"] for kind, n in found.sent_bytes.items()]
+    rows += [
+        [f"sent by {kind}", f"{n / GIB:.3f} GiB"]
+        for kind, n in found.sent_bytes.items()
+    ]
     verdicts = []
     for name in chips:
         chip, seconds = CHIPS[name], _seconds(found, name)
@@ -121,7 +125,7 @@ def plan_text(found, chips: list[str]) -> str:
         + table(["each device", "in a step"], rows)
         + "\n\n"
         + table(["chip", "memory", "", "step", "images/s", "rates from"], verdicts)
-        + f"\n\nTimes are those of {USED_OF_PEAK:.0%} of the chips' rates, with "
+        + f"\n\n1 GiB is 2^30 bytes. Times are those of {USED_OF_PEAK:.0%} of the chips' rates, with "
         "nothing sent meanwhile: expectations, not measurements."
     )
 

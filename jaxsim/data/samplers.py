@@ -41,6 +41,20 @@ class Sampler(Protocol):
         ...
 
 
+def size_options(sampler: Sampler) -> str:
+    """Returns the options that make the size of a sampler's batches.
+
+    >>> size_options(PK(["a", "a", "b", "b"], num_labels=2, per_label=3))
+    'sampler.num_labels=2 x sampler.per_label=3'
+    """
+    options = [
+        f"sampler.{name}={getattr(sampler, name)}"
+        for name in ("num_labels", "per_label", "pairs", "triplets", "batch_size")
+        if name in getattr(sampler, "__dataclass_fields__", ())
+    ]
+    return " x ".join(options) or "sampler"
+
+
 @dataclass(frozen=True)
 class PK:
     """Draws P labels and K images of each: the rows of a label are neighbours.

@@ -21,7 +21,7 @@ from jaxsim.data.label_groups import group_by_label
 from jaxsim.data.preprocess import Preprocessing
 from jaxsim.data.records import Box, Record
 from jaxsim.data.rejects import Reject
-from jaxsim.data.samplers import Sampler
+from jaxsim.data.samplers import Sampler, size_options
 
 
 class TrainingBatches:
@@ -75,8 +75,9 @@ class TrainingBatches:
         if not 0 <= process_index < process_count or sampler.batch_size % process_count:
             raise InputError(
                 f"process {process_index} of {process_count} cannot have an equal part "
-                f"of {sampler.batch_size} images. Choose a batch size that is a "
-                "multiple of the number of processes"
+                f"of {sampler.batch_size} images ({size_options(sampler)}). Change "
+                "these fields of the config by --set FIELD=VALUE so that the number of "
+                "processes divides the batch"
             )
         if transform.boxes == "follow":
             _require_boxes(records)

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.records import Record
+from jaxsim.data.samplers import size_options
 from jaxsim.data.training import TrainingBatches
 from jaxsim.experiment.config_file import load_config
 from jaxsim.experiment.construct import construct
@@ -141,7 +142,9 @@ def plan_here(config: fdl.Config, shape: MeshShape, *, num_labels: int) -> StepP
     data = TrainingBatches(records, labels, sampler, experiment.transform)
     recipe = build_recipe(experiment, num_labels=num_labels, dtype=jnp.bfloat16)
     mesh = make_mesh(shape=shape)
-    check_batch_size(data.batch_size, recipe, mesh.size)
+    check_batch_size(
+        data.batch_size, recipe, mesh.size, chosen_by=size_options(sampler)
+    )
     pool: dict[str, Any] = {}
     if experiment.mining is not None:
         mining = experiment.mining(

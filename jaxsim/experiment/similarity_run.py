@@ -103,7 +103,12 @@ class SimilarityRun:
             average_decay=experiment.average_decay,
             seed=experiment.seed,
         )
-        check_batch_size(experiment.pairs, self.recipe, self.mesh.size)
+        check_batch_size(
+            experiment.pairs,
+            self.recipe,
+            self.mesh.size,
+            chosen_by=f"pairs={experiment.pairs}",
+        )
         if start is None and experiment.start is not None:
             start = open_similarity(Path(experiment.start))
         self.start = start

@@ -14,6 +14,7 @@ from jaxsim.core.environment import versions
 from jaxsim.core.errors import InputError
 from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.records import Record
+from jaxsim.data.samplers import size_options
 from jaxsim.data.training import TrainingBatches
 from jaxsim.experiment.construct import construct
 from jaxsim.experiment.epochs import in_steps
@@ -139,7 +140,12 @@ class _ImageRun:
         )
         self.objective = self.recipe.objective
         self.mining = self._mining()
-        check_batch_size(self.data.batch_size, self.recipe, self.mesh.size)
+        check_batch_size(
+            self.data.batch_size,
+            self.recipe,
+            self.mesh.size,
+            chosen_by=size_options(sampler),
+        )
         measure = experiment.measure
         sets = measure.data(root) if measure else []
         self.measurer = None

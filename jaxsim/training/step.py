@@ -124,15 +124,26 @@ def state_layout(
     return places.replace(step=everywhere, collections=others[0], pool=others[1])
 
 
-def check_batch_size(batch_size: int, recipe: Recipe, devices: int) -> None:
-    """Raises InputError unless a batch splits over devices and micro-batches."""
+def check_batch_size(
+    batch_size: int, recipe: Recipe, devices: int, *, chosen_by: str
+) -> None:
+    """Raises InputError unless a batch splits over devices and micro-batches.
+
+    Args:
+      batch_size: examples of a batch.
+      recipe: of the training.
+      devices: that share the batch.
+      chosen_by: fields of the config that set its size, such as "pairs=32".
+    """
     micro = recipe.micro_batch
-    if batch_size % devices or (micro and batch_size % micro):
+    factors = [f"the {devices} devices"] if batch_size % devices else []
+    if micro and batch_size % micro:
+        factors.append(f"micro_batch={micro}")
+    if factors:
         raise InputError(
-            f"a batch of {batch_size} images"
-            + (f" in micro-batches of {micro}" if micro else "")
-            + f" does not split evenly over {devices} devices. Choose a batch size "
-            "that is a multiple of the micro-batch, and of the devices"
+            f"a batch of {batch_size} examples ({chosen_by}) does not split evenly "
+            f"over {' and '.join(factors)}. Change these fields of the config by "
+            "--set FIELD=VALUE so that it does"
         )
 
 

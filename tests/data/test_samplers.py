@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from jaxsim.core.errors import InputError
-from jaxsim.data.samplers import PK, RandomPairs, RandomTriplets, Uniform
+from jaxsim.data.samplers import (
+    PK,
+    RandomPairs,
+    RandomTriplets,
+    Uniform,
+    size_options,
+)
 
 # Sizes 1, 2, 3, 8, and two images without a label.
 LABELS = ["b", "c", "d", None, "c", *["e"] * 8, "d", "d", None]
@@ -13,6 +19,17 @@ PARTNERLESS = {0, 3, 15}
 
 def label_of(position):
     return LABELS[position]
+
+
+def test_options_that_make_a_batch_are_named():
+    labels = ["a", "a", "b", "b"]
+    for sampler, options in (
+        (PK(labels, num_labels=2, per_label=3), "num_labels=2 x sampler.per_label=3"),
+        (RandomPairs(labels, pairs=5), "pairs=5"),
+        (RandomTriplets(labels, triplets=5), "triplets=5"),
+        (Uniform(labels, batch_size=5), "batch_size=5"),
+    ):
+        assert size_options(sampler) == f"sampler.{options}"
 
 
 def test_pk_rows_are_grouped_and_labels_differ():

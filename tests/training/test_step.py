@@ -173,10 +173,20 @@ def test_a_batch_without_matching_labels_changes_nothing():
 
 
 def test_batches_that_do_not_divide_are_refused():
-    check_batch_size(16, tiny.recipe(micro_batch=8), 4)
-    for size, micro, devices in ((10, None, 4), (16, 6, 1), (12, 6, 8)):
-        with pytest.raises(InputError, match="does not split evenly"):
-            check_batch_size(size, tiny.recipe(micro_batch=micro), devices)
+    check_batch_size(16, tiny.recipe(micro_batch=8), 4, chosen_by="pairs=8")
+    for size, micro, devices, over in (
+        (10, None, 4, "the 4 devices"),
+        (16, 6, 1, "micro_batch=6"),
+        (16, 6, 3, "the 3 devices and micro_batch=6"),
+    ):
+        message = rf"\(pairs={size}\) does not split evenly over {over}\."
+        with pytest.raises(InputError, match=message):
+            check_batch_size(
+                size,
+                tiny.recipe(micro_batch=micro),
+                devices,
+                chosen_by=f"pairs={size}",
+            )
 
 
 def test_a_micro_batch_has_a_share_for_each_device():
