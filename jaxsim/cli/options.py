@@ -105,19 +105,15 @@ def join_processes(options: argparse.Namespace, facts: dict[str, str]) -> None:
     import os
 
     from jaxsim.parallel import multihost
+    from jaxsim.parallel.job import ADDRESS, COUNT, RANK, job_from
 
     given = {
-        multihost.ADDRESS: options.coordinator,
-        multihost.COUNT: options.num_processes,
-        multihost.RANK: options.process_id,
+        ADDRESS: options.coordinator,
+        COUNT: options.num_processes,
+        RANK: options.process_id,
     }
     named = {name: str(value) for name, value in given.items() if value is not None}
-    if named and options.coordinator is None:
-        raise InputError(
-            "--num-processes and --process-id need --coordinator HOST:PORT, where "
-            "process 0 listens"
-        )
-    job = multihost.job_from({**os.environ, **named})
+    job = job_from(os.environ, named)
     multihost.start(job, facts=facts, wait_s=float(options.wait_s))
 
 

@@ -125,8 +125,9 @@ def plan_text(found, chips: list[str]) -> str:
         + table(["each device", "in a step"], rows)
         + "\n\n"
         + table(["chip", "memory", "", "step", "images/s", "rates from"], verdicts)
-        + f"\n\n1 GiB is 2^30 bytes. Times are those of {USED_OF_PEAK:.0%} of the chips' rates, with "
-        "nothing sent meanwhile: expectations, not measurements."
+        + "\n\n1 GiB is 2^30 bytes. Times are those of "
+        f"{USED_OF_PEAK:.0%} of the chips' rates, with nothing sent meanwhile: "
+        "expectations, not measurements."
     )
 
 

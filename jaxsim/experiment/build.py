@@ -25,6 +25,7 @@ from jaxsim.pipeline.fit_whitening import (
     fit_region_whitening,
     with_whitening,
 )
+from jaxsim.pipeline.graph_model import GRAPH_FILE
 from jaxsim.pipeline.model import (
     CONFIG_FILE,
     MAKE_AGAIN,
@@ -32,6 +33,7 @@ from jaxsim.pipeline.model import (
     ImageModel,
     load_variables,
 )
+from jaxsim.pipeline.similarity import SIMILARITY_FILE
 
 
 def build_model(
@@ -128,14 +130,27 @@ def open_trained(folder: Path) -> ImageModel:
                 "model that describes them"
             )
         return bundle
+    _refuse_others(folder)
     if not (folder / PARAMETERS_FILE).is_file():
-        inside = folder / "model"
-        found = f", such as {inside}" if (inside / PARAMETERS_FILE).is_file() else ""
+        inside = [folder / "model", folder / "descriptor"]
+        place = next((p for p in inside if (p / PARAMETERS_FILE).is_file()), None)
+        found = f", such as {place}" if place else ""
         raise InputError(
             f"there is no model in '{folder}'. Give the folder model/ that `jaxsim "
             f"train` leaves at the end of a run{found}"
         )
     return load_model(folder)
+
+
+def _refuse_others(folder: Path) -> None:
+    """Raises InputError if a run has left something else than a descriptor."""
+    for file, kind in ((SIMILARITY_FILE, "similarity"), (GRAPH_FILE, "graph")):
+        if any((place / file).is_file() for place in (folder, folder / "model")):
+            raise InputError(
+                f"'{folder}' holds a trained {kind}, which describes no photos. Take "
+                "--model RUN/descriptor, or the model that made its descriptors if the "
+                f"run did not; then search by jaxsim search INDEX QUERY --{kind} RUN"
+            )
 
 
 def _build_spec(config: fdl.Config, path: Path) -> ModelSpec:

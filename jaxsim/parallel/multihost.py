@@ -3,7 +3,7 @@
 import atexit
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,12 +14,9 @@ from jax.sharding import Mesh, NamedSharding
 
 from jaxsim.core.environment import versions
 from jaxsim.core.errors import InputError, JaxsimError
+from jaxsim.parallel.job import ADDRESS, Job, job_from
 from jaxsim.parallel.mesh import batch_sharding, replicated
-from jaxsim.parallel.roll_call import Facts, Job, roll_call
-
-ADDRESS = "JAX_COORDINATOR_ADDRESS"
-COUNT, RANK = "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
-AUTO = "auto"
+from jaxsim.parallel.roll_call import Facts, roll_call
 
 # At the end the others wait for the first process, which still makes the report.
 WAIT_AT_END_S = 3600
@@ -70,58 +67,6 @@ def start(
             f"cannot join the processes at {job.address}: {error}. Give all a host and "
             "port at which the first listens, their number, and each its own"
         ) from error
-
-
-def job_from(environment: Mapping[str, str]) -> Job | None:
-    """Returns this process's place in its job; None where the environment has no job.
-
-    JAX_COORDINATOR_ADDRESS (host:port), JAX_NUM_PROCESSES and JAX_PROCESS_ID name it;
-    with JAX_COORDINATOR_ADDRESS=auto it is found as JAX does, on Slurm, under Open MPI,
-    on Cloud TPU pods and in the JobSets of GKE. JAX_LOCAL_DEVICE_IDS are the devices of
-    this process.
-
-    Args:
-      environment: such as `os.environ`.
-
-    Raises:
-      InputError: it says only a part of that.
-    """
-    address = environment.get(ADDRESS)
-    if not address:
-        return None
-    ids = environment.get("JAX_LOCAL_DEVICE_IDS")
-    devices = tuple(map(int, ids.split(","))) if ids else None
-    if address == AUTO:
-        return _detected(devices)
-    try:
-        count, rank = (int(environment[name]) for name in (COUNT, RANK))
-        int(address.rpartition(":")[2])
-    except (KeyError, ValueError) as error:
-        raise InputError(
-            f"{ADDRESS}={address} needs host:port there, and whole numbers in {COUNT} "
-            f"and {RANK} ({error})"
-        ) from error
-    if not 0 <= rank < count:
-        raise InputError(
-            f"process {rank} of {count} (--process-id or {RANK}): they are numbered "
-            f"from 0 to {count - 1}"
-        )
-    return Job(address, count, rank, devices)
-
-
-def _detected(devices: tuple[int, ...] | None) -> Job:
-    # There is no public way to ask JAX without joining at once.
-    from jax._src.clusters import ClusterEnv
-
-    address, count, rank, found = ClusterEnv.auto_detect_unset_distributed_params(
-        None, None, None, devices, None, int(WAIT_AT_START_S)
-    )
-    if address is None or count is None or rank is None:
-        raise InputError(
-            f"{ADDRESS}={AUTO}, but neither Slurm, nor Open MPI, nor a TPU says which "
-            f"process this is. Give host:port, {COUNT} and {RANK} instead"
-        )
-    return Job(address, count, rank, None if found is None else tuple(found))
 
 
 def is_first_process() -> bool:

@@ -9,9 +9,9 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import NamedTuple
 
 from jaxsim.core.errors import InputError
+from jaxsim.parallel.job import Job
 
 RETRY_S = 0.2
 MOST_BYTES = 1 << 22
@@ -19,22 +19,6 @@ NAMED = 16
 
 Facts = Mapping[str, str]
 """What all processes must have alike: name to value, of one or several lines."""
-
-
-class Job(NamedTuple):
-    """This process among those of its job.
-
-    Attributes:
-      address: "host:port" of process 0, at which it listens.
-      count: number of processes.
-      rank: of this one, from 0.
-      devices: ids of the machine's devices that it takes; None leaves it to JAX.
-    """
-
-    address: str
-    count: int
-    rank: int
-    devices: tuple[int, ...] | None = None
 
 
 def roll_call(job: Job, facts: Facts, *, wait_s: float) -> None:

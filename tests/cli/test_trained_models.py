@@ -142,6 +142,24 @@ def test_models_that_are_not_there(model, message, by_cosine, photos, jaxsim):
         assert re.search(message, errors), errors
 
 
+@pytest.mark.parametrize("kind", ["graph", "similarity"])
+def test_runs_that_describe_no_photos_say_what_does(kind, photos, tmp_path, jaxsim):
+    (tmp_path / "model").mkdir()
+    for name in (f"{kind}.json", "parameters.npz"):
+        (tmp_path / "model" / name).touch()
+    for model in (tmp_path, tmp_path / "model"):
+        words = ("index", photos, "--out", tmp_path / "i", "--model", model)
+        code, _, errors = jaxsim(*words)
+        assert code == 2 and f"holds a trained {kind}, which describes no" in errors
+        assert "--model RUN/descriptor" in errors and f"--{kind} RUN" in errors
+    stages = tmp_path / "stages" / "descriptor"
+    stages.mkdir(parents=True)
+    (stages / "parameters.npz").touch()
+    words = ("index", photos, "--out", tmp_path / "i", "--model", stages.parent)
+    code, _, errors = jaxsim(*words)
+    assert code == 2 and f"such as {stages}" in errors
+
+
 def test_what_a_trained_model_cannot_be_measured_on(
     by_cosine, photos, tmp_path, jaxsim
 ):

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from jaxsim.core.errors import InputError
-from jaxsim.parallel.multihost import job_from
-from jaxsim.parallel.roll_call import Job, roll_call
+from jaxsim.parallel.job import Job
+from jaxsim.parallel.roll_call import roll_call
 
 FACTS = {"jax": "1.0", "config": "steps = 3\nseed = 0"}
 
@@ -103,53 +103,3 @@ def test_a_port_in_use_is_refused():
         job = Job(f"localhost:{taken.getsockname()[1]}", 2, 0)
         with pytest.raises(InputError, match="cannot listen at localhost"):
             roll_call(job, FACTS, wait_s=1.0)
-
-
-def test_the_environment_names_the_job():
-    named = {"JAX_COORDINATOR_ADDRESS": "h:1", "JAX_NUM_PROCESSES": "2"}
-    assert job_from({}) is None
-    assert job_from(named | {"JAX_PROCESS_ID": "1"}) == Job("h:1", 2, 1)
-    devices = {"JAX_PROCESS_ID": "1", "JAX_LOCAL_DEVICE_IDS": "0,1"}
-    assert job_from(named | devices) == Job("h:1", 2, 1, (0, 1))
-    for wrong in (named, named | {"JAX_PROCESS_ID": "x"}):
-        with pytest.raises(InputError, match="needs host:port there"):
-            job_from(wrong)
-    for rank in ("2", "-1"):
-        with pytest.raises(InputError, match="numbered from 0 to 1"):
-            job_from(named | {"JAX_PROCESS_ID": rank})
-
-
-SLURM = {
-    "SLURM_JOB_ID": "7",
-    "SLURM_STEP_NODELIST": "node[03-05],other",
-    "SLURM_NTASKS": "3",
-    "SLURM_PROCID": "2",
-    "SLURM_LOCALID": "0",
-}
-OPEN_MPI = {
-    "OMPI_MCA_orte_hnp_uri": "1531576320.0;tcp://10.96.0.1,10.148.0.1:34911",
-    "OMPI_COMM_WORLD_SIZE": "3",
-    "OMPI_COMM_WORLD_RANK": "2",
-    "OMPI_COMM_WORLD_LOCAL_RANK": "0",
-}
-
-
-@pytest.mark.parametrize(
-    "variables, host",
-    [(SLURM, "node03"), (OPEN_MPI, "10.96.0.1")],
-    ids=["slurm", "mpi"],
-)
-def test_a_cluster_names_the_job(monkeypatch, variables, host):
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", "auto")
-    monkeypatch.setenv("JAX_COORDINATOR_PORT", "1234")
-    found = job_from({"JAX_COORDINATOR_ADDRESS": "auto"})
-    assert found is not None and found[:3] == (f"{host}:1234", 3, 2)
-
-
-def test_auto_without_a_cluster_is_refused(monkeypatch):
-    for name in (*SLURM, *OPEN_MPI):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(InputError, match="neither Slurm"):
-        job_from({"JAX_COORDINATOR_ADDRESS": "auto"})
