@@ -26,6 +26,7 @@ from jaxsim.experiment.descriptors import BackboneName
 from jaxsim.experiment.dir import training_config
 from jaxsim.experiment.model_spec import PACKAGED
 from jaxsim.experiment.training_experiment import TrainingExperiment
+from jaxsim.training.objectives.criteria import TripletCriterion
 
 
 def get_config(
@@ -53,6 +54,10 @@ def get_config(
         rate=rate,
         steps=steps,
         proposals=proposals,
+    )
+    # Each image meets the hardest of the batch, not of its own triplet alone.
+    config.objective.criterion = fdl.Config(
+        TripletCriterion, margin=0.2, average="violating"
     )
     config.average_decay = 0.98
     config.data = fdl.Partial(grocery.train, split=None)

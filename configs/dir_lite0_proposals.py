@@ -10,11 +10,18 @@ Data:     a .csv manifest with the columns path, label (or label_column=NAME), y
           y1, x1 in pixels, and perhaps split, such as `jaxsim data clean` writes;
           images without a box are left out
 Note:     the boxes are only needed in training. Images of the test part, if there is
-          one, are not cropped to their boxes when they are measured
-Hardware: a processor is enough
-Time:     not measured
-Expect:   not measured. "overlap" in metrics.jsonl is that of the best box with the true
-          one
+          one, are not cropped to their boxes when they are measured. "overlap" in
+          metrics.jsonl is that of the best box with the true one. Boxes of Grocery
+          Store are those of 961 photos of the classes below 41 that share points:
+          awk -F, 'NR==1 || $3<41 {print $2","$3}' images.csv > below41.csv
+          jaxsim data clean below41.csv --label-column fine_class --out boxes.csv
+          jaxsim evaluate configs/dir_lite0.py:proposals=16,weights=RUN/model …
+          measures the model with 16 proposals
+Hardware: 2 cores of an AMD EPYC (AVX-512), float32
+Time:     2.5 minutes of training
+Expect:   with weights= of a run of configs/dir_lite0_classes.py: overlap .22 at the first
+          step, about .70 at the last; unseen/map@r .524 with 16 proposals, .517 with
+          32, .520 with 64, below the .537 of the grid
 Source:   Gordo et al. 2016: proposals of Faster R-CNN in place of R-MAC's grid, trained
           on the features of a network that stays as it is.
 """

@@ -10,6 +10,7 @@ from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.augment import Augmentation
 from jaxsim.data.datasets import photo_views
 from jaxsim.data.samplers import PK
+from jaxsim.data.sources import open_source
 from jaxsim.evaluation.protocols.same_label import SameLabel
 from jaxsim.experiment.descriptors import descriptor_config
 from jaxsim.experiment.indexing import index_images
@@ -88,11 +89,23 @@ def quickstart(
     data = out / "data"
     result = train(training_config(), data, out / "run", listeners=listeners, bars=bars)
     if result.stopped_by is None:
-        index_images(
-            out / "index",
-            photo_views.load(data)[0].database,
-            source=f"tfds:{photo_views.prepare(data)}:test",
-            model=cast(ImageModel, result.model),
-            bars=bars,
-        )
+        model = cast(ImageModel, result.model)
+        index_views(out / "index", photo_views.prepare(data), model, bars=bars)
     return result
+
+
+def index_views(
+    index: Path, folder: Path, model: ImageModel, *, bars: Bars = no_bars
+) -> None:
+    """Indexes the test images of photo_views so that a search can show them.
+
+    Args:
+      index: folder of the index.
+      folder: of the prepared data set.
+      model: describes the images.
+      bars: shows the progress.
+    """
+    source = f"tfds:{folder}:test"
+    # Names are those by which a search opens the source again.
+    records, _ = open_source(source)
+    index_images(index, records, source=source, model=model, bars=bars)
