@@ -19,9 +19,9 @@ Note:     the boxes are only needed in training. Images of the test part, if the
           measures the model with 16 proposals
 Hardware: 2 cores of an AMD EPYC (AVX-512), float32
 Time:     2.5 minutes of training
-Expect:   with weights= of a run of configs/dir_lite0_classes.py: overlap .22 at the first
-          step, about .70 at the last; unseen/map@r .524 with 16 proposals, .517 with
-          32, .520 with 64, below the .537 of the grid
+Expect:   with weights= of a run of configs/dir_lite0_classes.py: overlap .22 at the
+          first step, about .70 at the last; unseen/map@r .524 with 16 proposals, .517
+          with 32, .520 with 64, below the .537 of the grid
 Source:   Gordo et al. 2016: proposals of Faster R-CNN in place of R-MAC's grid, trained
           on the features of a network that stays as it is.
 """
