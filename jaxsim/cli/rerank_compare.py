@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--graph",
         type=Path,
         metavar="RUN",
-        help="one more method, gss or gssv: a graph that was trained on these "
+        help="one more method, gss: a graph that was trained on these "
         "descriptors, the folder of `jaxsim train configs/gss.py --out RUN`",
     )
     parser.add_argument(

@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
 def _search_index(options: argparse.Namespace) -> None:
     from jaxsim.cli.answers import open_queries, usable
     from jaxsim.cli.output import printable
-    from jaxsim.experiment.graphs import open_graph
+    from jaxsim.experiment.graphs import open_graph, tell_changes
     from jaxsim.experiment.indexing import FEATURES_FOLDER, open_engine
     from jaxsim.experiment.reranking import build_stages
     from jaxsim.experiment.similarities import open_similarity
@@ -90,6 +90,8 @@ def _search_index(options: argparse.Namespace) -> None:
     engine = open_engine(options.index, probes=options.nprobe)
     if graph is not None:
         graph.check_described_by(engine.embedder.model.fingerprint)
+        store = engine.store
+        tell_changes(graph.trained, store.take(store.live_ids), options.index)
     if similarity is not None:
         similarity.check_described_by(engine.embedder.model.fingerprint)
     stages = build_stages(

@@ -16,7 +16,7 @@ examples:
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -138,7 +138,6 @@ def _show_stages(options: argparse.Namespace, results: dict) -> None:
     import sys
 
     from jaxsim.cli.output import table, write_json
-    from jaxsim.experiment.described import DESCRIPTOR_FOLDER
 
     pages = [
         write_run_page(options.out / stage, result, title=f"{options.config}: {stage}")
@@ -153,17 +152,29 @@ def _show_stages(options: argparse.Namespace, results: dict) -> None:
             for name in next(iter(columns.values()), {})
         ]
         print(table(["metric", *columns], rows) if rows else "all stages are done")
-    described_by = options.out / DESCRIPTOR_FOLDER
-    first = (
-        f"jaxsim index PHOTOS --out INDEX --model {described_by}; "
-        if described_by.exists()
-        else ""
-    )
+    use = use_in_search(options, "--similarity")
     print(
-        f"similarity: {options.out} (use it: {first}jaxsim search INDEX QUERY "
-        f"--similarity {options.out})\nreports:    {', '.join(map(str, pages))}",
+        f"similarity: {options.out} (use it: {use})\n"
+        f"reports:    {', '.join(map(str, pages))}",
         file=sys.stderr,
     )
+
+
+def use_in_search(options: argparse.Namespace, option: str) -> str:
+    """Returns the commands that search by what a run on descriptors has trained.
+
+    Args:
+      options: of the command.
+      option: of `jaxsim search`, that takes the run.
+    """
+    from jaxsim.experiment.described import DESCRIPTOR_FOLDER, is_index
+
+    described_by, index, first = options.out / DESCRIPTOR_FOLDER, "INDEX", ""
+    if options.data is not None and is_index(options.data):
+        index = str(options.data)
+    elif described_by.exists():
+        first = f"jaxsim index PHOTOS --out INDEX --model {described_by}; "
+    return f"{first}jaxsim search {index} QUERY {option} {options.out}"
 
 
 def stage_metrics(results: dict) -> dict[str, dict[str, float]]:
@@ -233,9 +244,9 @@ def _show(options: argparse.Namespace, result) -> None:
     if options.json != "-":
         print(before_and_after(result) or f"{result.steps} steps are done")
     if isinstance(result.model, GraphModel):
-        use = f"jaxsim search INDEX QUERY --graph {options.out}"
+        use = use_in_search(options, "--graph")
     elif isinstance(result.model, SimilarityModel):
-        use = f"jaxsim search INDEX QUERY --similarity {options.out}"
+        use = use_in_search(options, "--similarity")
     else:
         use = f"jaxsim index PHOTOS --out INDEX --model {options.out / 'model'}"
     print(
@@ -282,13 +293,18 @@ def write_run_page(out: Path, result, *, title: str) -> Path:
 
     page = out / "report.html"
     facts = {"steps": str(result.steps), "training images": str(result.images)}
+    kept = "kept step"
+    if result.options is not None:
+        # A step of a graph is an epoch.
+        facts = {"images of the index": str(result.images), **result.options}
+        kept = "kept epoch"
     if result.kept_step != result.steps:
         how = (
             "where the loss fell slowest"
             if result.others
             else "chosen on the images measured"
         )
-        facts["kept step"] = f"{result.kept_step}, {how}"
+        facts[kept] = f"{result.kept_step}, {how}"
     write_page(
         page,
         training_page(
@@ -301,9 +317,17 @@ def write_run_page(out: Path, result, *, title: str) -> Path:
             facts=facts,
             pair_scores=result.pair_scores,
             words=_words(result),
+            start=_start(result),
         ),
     )
     return page
+
+
+def _start(result) -> tuple[str, Mapping[str, float]] | None:
+    """Returns what the curves of a graph start from; other runs start from `before`."""
+    if result.others is None:
+        return None
+    return "the network before training", result.others["untrained"]
 
 
 def _words(result) -> tuple[str, str]:

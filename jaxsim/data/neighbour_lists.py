@@ -2,12 +2,15 @@
 
 Row i lists images most like image i, the best first, by their numbers in the order of
 the collection, from 0. An image's own number may stand first, as in published files,
-and is passed over. -1 stands for none; rows of a CSV file may also just end.
+and is passed over. -1 stands for none; rows of a CSV file may also just end. Both are
+allowed, and a warning says how many lists are such. Messages count rows as the images
+are counted, from 0, and lines of a CSV file from 1.
 
 Source: of the layout: the release of Liu et al. 2019.
 """
 
 import csv
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from jaxtyping import Int32
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID
 
+_log = logging.getLogger(__name__)
 SUFFIXES = (".npy", ".csv")
 
 
@@ -61,6 +65,7 @@ def read_neighbour_lists(
         lists = _without_own(lists, path)
     if not (lists != MISSING_ID).any():
         raise InputError(f"'{path}' names no neighbours, so that there is no graph")
+    _tell_shorter(lists, path)
     order = np.argsort(lists == MISSING_ID, axis=1, kind="stable")
     return np.take_along_axis(lists, order, axis=1).astype(np.int32)
 
@@ -70,7 +75,7 @@ def _check_ids(lists: np.ndarray, images: int, path: Path) -> None:
     if outside.any():
         row, place = np.argwhere(outside)[0].tolist()
         raise InputError(
-            f"row {row} of '{path}' names the image {lists[row, place]}; there are "
+            f"{_row(path, row)} names the image {lists[row, place]}; there are "
             f"{images}, 0 to {images - 1}, and -1 for none"
         )
     ordered = np.sort(lists, axis=1)
@@ -78,7 +83,7 @@ def _check_ids(lists: np.ndarray, images: int, path: Path) -> None:
     if again.any():
         row, place = np.argwhere(again)[0].tolist()
         raise InputError(
-            f"row {row} of '{path}' names the image {ordered[row, place]} twice"
+            f"{_row(path, row)} names the image {ordered[row, place]} twice"
         )
 
 
@@ -87,10 +92,40 @@ def _without_own(lists: np.ndarray, path: Path) -> np.ndarray:
     if own[:, 1:].any():
         row = int(np.argwhere(own[:, 1:])[0, 0])
         raise InputError(
-            f"row {row} of '{path}' names the image itself, {row}, among others; its "
-            "own number may stand first only. Are the ids those of this collection?"
+            f"{_row(path, row)} names the image itself, {row}, among others; its own "
+            "number may stand first only. Are the ids those of this collection?"
+        )
+    if own.any():
+        _log.warning(
+            "%d of the %d lists of '%s' begin with the image itself, which is passed "
+            "over: its neighbours are those after it",
+            own.any(axis=1).sum(),
+            len(lists),
+            path,
         )
     return np.where(own, MISSING_ID, lists)
+
+
+def _tell_shorter(lists: np.ndarray, path: Path) -> None:
+    """Warns if some lists have fewer neighbours than others."""
+    lengths = (lists != MISSING_ID).sum(axis=1)
+    shorter = np.flatnonzero(lengths < lengths.max())
+    if len(shorter):
+        _log.warning(
+            "%d of the %d lists of '%s' have fewer than %d neighbours, the first is %s "
+            "with %d; they are taken as they are",
+            len(shorter),
+            len(lists),
+            path,
+            lengths.max(),
+            _row(path, int(shorter[0])),
+            lengths[shorter[0]],
+        )
+
+
+def _row(path: Path, row: int) -> str:
+    line = f" (line {row + 1})" if path.suffix == ".csv" else ""
+    return f"row {row}{line} of '{path}'"
 
 
 def _read_npy(path: Path) -> np.ndarray:
@@ -102,11 +137,16 @@ def _read_npy(path: Path) -> np.ndarray:
 
 def _read_csv(path: Path) -> np.ndarray:
     with open(path, newline="") as file:
-        lines = [
-            [int(word) for word in line if word.strip()] for line in csv.reader(file)
-        ]
+        lines = [_numbers(row, line) for row, line in enumerate(csv.reader(file))]
     width = max(map(len, lines), default=0)
     lists = np.full((len(lines), max(width, 1)), MISSING_ID, np.int64)
     for row, line in enumerate(lines):
         lists[row, : len(line)] = line
     return lists
+
+
+def _numbers(row: int, words: list[str]) -> list[int]:
+    try:
+        return [int(word) for word in words if word.strip()]
+    except ValueError as error:
+        raise ValueError(f"row {row} (line {row + 1}): {error}") from error

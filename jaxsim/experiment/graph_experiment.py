@@ -86,9 +86,9 @@ class GraphExperiment:
         require_choice("keep", self.keep, GraphKeep)
         if self.neighbours < 2 or self.query_neighbours < 1 or self.steps < 1:
             raise InputError(
-                f"neighbours={self.neighbours}, query_neighbours="
-                f"{self.query_neighbours} and steps={self.steps}: at least 2, 1 and 1 "
-                "are needed; the neighbours count an image itself"
+                f"k={self.neighbours}, kq={self.query_neighbours} and epochs="
+                f"{self.steps} (the fields neighbours, query_neighbours and steps): at "
+                "least 2, 1 and 1 are needed; k counts an image itself"
             )
         for name in ("graph", "queries"):
             source = getattr(self, name)

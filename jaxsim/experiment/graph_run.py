@@ -118,6 +118,12 @@ class GraphRun:
             raise InputError(
                 f"{len(vectors)} images make no graph. Give an index of at least 2"
             )
+        if self.experiment.neighbours > len(vectors):
+            raise InputError(
+                f"k={self.experiment.neighbours}, which counts an image itself, and "
+                f"the index has {len(vectors)} images. Give the config an option k of "
+                f"{len(vectors)} at the most; far fewer make a better graph"
+            )
         return vectors
 
     @cached_property
@@ -361,6 +367,11 @@ class GraphRun:
             kept_step=int(state.step),
             images=len(self.records),
             stopped_by=stopped_by,
+            options={
+                "k": str(self.experiment.neighbours),
+                "kq": str(self.experiment.query_neighbours),
+                "epochs": str(self.experiment.steps),
+            },
         )
         if not self.images.sets or stopped_by or not is_first_process():
             return result

@@ -18,7 +18,7 @@ from jaxsim.evaluation.protocols.base import queries_of
 from jaxsim.evaluation.runner import evaluate_set
 from jaxsim.experiment.compared_sets import ComparedSets
 from jaxsim.experiment.reranking import build_stages
-from jaxsim.experiment.stage_names import graph_stage, parse_stages
+from jaxsim.experiment.stage_names import GRAPH, graph_stage, parse_stages
 from jaxsim.pipeline.embedding_map import EmbeddingMap
 from jaxsim.pipeline.method_map import method_map
 from jaxsim.pipeline.rank import complete_rankings, ranked_in_stages
@@ -93,8 +93,8 @@ class SetComparison:
       definitions: of each metric, one sentence.
       methods: in the order asked for.
       best: the name of the method with the highest main metric.
-      shown: the name of the method whose scores are drawn: that of the graph if one was
-        given, else the best one.
+      shown: the name of the method whose scores are drawn: "gss" if a graph was given,
+        else the best one.
       pairs: how the descriptors and the method shown score pairs.
       mapped: the name of the method that the map is of: the one shown, or the best that
         is no file of scores, which say nothing of images that do not ask.
@@ -197,7 +197,7 @@ def compare(
       compared: the sets with their descriptors.
       methods: stages of --rerank by the name of a method, see `chosen_methods`.
       scores: files of scores of other programs, by the name of their method.
-      graph: one more method, "gss" or "gssv", as it was trained to be asked.
+      graph: one more method, "gss", as it was trained to be asked.
       labels: that are drawn in maps; the most frequent ones if there are none.
       drawn: whether maps are made.
       bars: shows progress.
@@ -208,8 +208,7 @@ def compare(
     scores = scores or {}
     methods = dict(methods)
     if graph is not None:
-        own = graph_stage(graph)
-        methods[own.kind] = str(own)
+        methods[GRAPH] = str(graph_stage(graph))
     if twice := sorted(set(scores) & set(methods)):
         raise InputError(
             f"--scores {twice[0]}=…: there is a method of this name; choose another"
@@ -255,8 +254,7 @@ def _compare_set(
     best = max(others, key=_main, default=first)
     shown = best
     if graph is not None:
-        own = graph_stage(graph).kind
-        shown = next(found for found in outcomes if found.result.name == own)
+        shown = next(found for found in outcomes if found.result.name == GRAPH)
     mapped = shown
     if shown.result.name in scores:
         own = [found for found in others if found.result.name not in scores]

@@ -46,6 +46,7 @@ class RunResult(NamedTuple):
       embedding_map: the measured images, before and after, in a plane.
       pair_scores: of a similarity, pairs of each set that was measured.
       others: of a graph, the metrics of other epochs than the one kept, by name.
+      options: of a graph, those of its config that tell the most, by their names.
     """
 
     model: ImageModel | SimilarityModel | GraphModel
@@ -60,6 +61,7 @@ class RunResult(NamedTuple):
     embedding_map: EmbeddingMap | None = None
     pair_scores: dict[str, PairScores] | None = None
     others: dict[str, dict[str, float]] | None = None
+    options: dict[str, str] | None = None
 
 
 @runtime_checkable

@@ -45,9 +45,10 @@ class SimilarityModel:
             raise InputError(
                 "the similarity was trained on descriptors of another model "
                 f"({self.described_by[:8]}…, and these are of {fingerprint[:8]}…), so "
-                "that its scores would mean nothing. Describe the images with the "
-                "model it was trained on: --model RUN/descriptor, if the run described "
-                "them itself"
+                "that its scores would mean nothing. Take the index or the descriptors "
+                "that it was trained on; or, if the run described its images itself, "
+                "make new ones by 'jaxsim index' or 'embed' with --model "
+                "RUN/descriptor, as 'evaluate' takes it too"
             )
 
     def save(self, folder: Path) -> None:

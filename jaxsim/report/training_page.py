@@ -99,6 +99,7 @@ def training_page(
     facts: Mapping[str, str],
     pair_scores: Mapping[str, PairScores] | None = None,
     words: tuple[str, str] = ("before", "after"),
+    start: tuple[str, Mapping[str, float]] | None = None,
     max_bytes: int = 5_000_000,
 ) -> str:
     """Makes a self-contained page of a training run.
@@ -119,6 +120,8 @@ def training_page(
       facts: what to tell about the run, such as {"config": …, "time": …}.
       pair_scores: of a learned similarity, pairs of each set.
       words: what `before` and `after` are called, such as "cosine" and "learned".
+      start: what the curves show at step 0, in words, and its metrics, where that is
+        not `before`.
       max_bytes: size the page must not exceed; thumbnails become smaller and fewer
         until it fits.
 
@@ -130,9 +133,11 @@ def training_page(
         or `max_bytes` is too small even for a page without pictures.
     """
     require_comparable(before, after, sets)
-    if before is not None and metric_names(history, evaluation=True):
-        start = {f"{EVALUATION}{name}": value for name, value in before.metrics.items()}
-        history = [{"step": 0, "time_s": 0.0, **start}, *history]
+    if start is None and before is not None:
+        start = words[0], before.metrics
+    if start is not None and metric_names(history, evaluation=True):
+        first = {f"{EVALUATION}{name}": value for name, value in start[1].items()}
+        history = [{"step": 0, "time_s": 0.0, **first}, *history]
     context = {
         "title": title,
         "facts": facts,
@@ -144,6 +149,7 @@ def training_page(
         "pairs": _pairs_views(pair_scores or {}),
         "pair_marks": [("pairs that match", mark(MATCHING)), ("others", mark(OTHER))],
         "words": words,
+        "start": None if start is None else start[0],
         "before": before,
         "after": after,
     }

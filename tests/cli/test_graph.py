@@ -179,6 +179,34 @@ def test_search_by_a_graph(run, index, photos, tmp_path, jaxsim):
         assert len(json.loads(output)["queries"][0]["results"]) == ROWS
 
 
+def test_a_search_says_that_the_index_has_changed(run, index, photos, jaxsim):
+    words = ("search", index, photos / "coffee" / "1.jpg", "--graph", run)
+    words += ("--rerank", "gss")
+    code, _, errors = jaxsim(*words)
+    assert code == 0 and "not those that the graph was trained on" not in errors
+    save_noise(photos / "coffee" / "new.jpg")
+    (photos / "coffee" / "2.jpg").unlink()
+    (photos / "astronaut" / "2.jpg").unlink()
+    (photos / "astronaut" / "0.jpg").rename(photos / "astronaut" / "moved.jpg")
+    assert jaxsim("index", photos, "--out", index)[0] == 0
+    code, _, errors = jaxsim(*words)
+    assert code == 0 and "1 of 5 are new" in errors
+    assert "2 of its 6 are not there any more" in errors
+
+
+def test_training_says_how_to_search(index, tmp_path, jaxsim):
+    dim = IndexStore.open(index).dimension
+    config = f"{CONFIGS / 'gss.py'}:dim={dim},{OPTIONS}"
+    out = tmp_path / "run"
+    code, _, errors = jaxsim("train", config, "--data", index, "--out", out)
+    assert code == 0, errors
+    assert f"(use it: jaxsim search {index} QUERY --graph {out})" in errors
+    page = (out / "report.html").read_text()
+    assert "Step 0: the network before training; given is in the table below." in page
+    for name, value in (("k", 3), ("kq", 2), ("epochs", 2)):
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in page.replace("\n", "")
+
+
 def test_evaluate_and_compare_by_a_graph(run, index, photos, jaxsim):
     words = ("evaluate", CONFIGS / "folder.py", "--data", photos, "--json", "-")
     model = ("--model", index / "model")
@@ -197,6 +225,7 @@ def test_graphs_of_other_descriptors_and_damaged_ones(run, index, photos, jaxsim
     words = ("evaluate", f"{CONFIGS / 'folder.py'}:size_px=96", "--data", photos)
     code, _, errors = jaxsim(*words, "--graph", run)
     assert code == 2 and "descriptors of another model" in errors
+    assert "'jaxsim index' or 'embed' with --model RUN/descriptor" in errors
     code, _, errors = jaxsim("search", index, photos, "--graph", photos)
     assert code == 2 and "no trained graph" in errors
     (index / "graphs" / "verified.npz").write_bytes(b"nothing")

@@ -34,6 +34,20 @@ def test_lists_of_other_images_have_no_own_number(tmp_path):
         read_neighbour_lists(tmp_path / "lists.npy", rows=2, images=4)
 
 
+def test_what_is_passed_over_or_short_is_said(tmp_path, caplog):
+    path = tmp_path / "lists.csv"
+    path.write_text("0,1,2\n1,2\n2,0,1\n0,1\n")
+    read_neighbour_lists(path, rows=4)
+    own, short = (record.getMessage() for record in caplog.records)
+    assert own.startswith("3 of the 4 lists of") and "passed over" in own
+    assert "1 of the 4 lists" in short and "fewer than 2 neighbours" in short
+    assert f"row 1 (line 2) of '{path}' with 1" in short
+    caplog.clear()
+    np.save(tmp_path / "lists.npy", np.array([[1, 2], [0, 2], [1, 0]]))
+    read_neighbour_lists(tmp_path / "lists.npy", rows=3)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     "lists, message",
     [
@@ -58,9 +72,12 @@ def test_files_that_cannot_be_used(tmp_path):
         read_neighbour_lists(tmp_path / "lists.npy", rows=3)
     with pytest.raises(InputError, match=r"ending in .npy or .csv"):
         read_neighbour_lists(tmp_path / "lists.txt", rows=3)
-    (tmp_path / "lists.csv").write_text("1,two\n")
-    with pytest.raises(InputError, match="cannot be read"):
-        read_neighbour_lists(tmp_path / "lists.csv", rows=1)
+    (tmp_path / "lists.csv").write_text("1\n0\n1,two\n")
+    with pytest.raises(InputError, match=r"cannot be read \(row 2 \(line 3\).*'two'"):
+        read_neighbour_lists(tmp_path / "lists.csv", rows=3)
+    (tmp_path / "lists.csv").write_text("1\n0\n1,9\n")
+    with pytest.raises(InputError, match=r"row 2 \(line 3\) of .* names the image 9"):
+        read_neighbour_lists(tmp_path / "lists.csv", rows=3)
     np.save(tmp_path / "lists.npy", np.array([["a"], [None]], object))
     with pytest.raises(InputError, match="cannot be read"):
         read_neighbour_lists(tmp_path / "lists.npy", rows=2)

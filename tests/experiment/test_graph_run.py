@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from jaxsim.checkpoint.manager import Checkpoints
+from jaxsim.cli.train import _start, write_run_page
 from jaxsim.core.errors import IndexFormatError, InputError
 from jaxsim.core.progress import no_bars
 from jaxsim.data.records import Record, RetrievalSet
 from jaxsim.evaluation.protocols.same_label import SameLabel
 from jaxsim.experiment.config_file import load_config
+from jaxsim.experiment.construct import construct
 from jaxsim.experiment.evaluate import judge
 from jaxsim.experiment.exporting import export_model
 from jaxsim.experiment.graph_run import GraphRun
@@ -114,6 +116,29 @@ def test_the_graph_is_the_union_of_all_lists(run, tmp_path):
     assert set(pairs) == set(expected)
     weights = [expected[pair] for pair in pairs]
     np.testing.assert_allclose(found.weights, weights, atol=1e-6)
+
+
+def test_more_neighbours_than_images(run, tmp_path):
+    data, _, _ = run
+    count = LABELS * OF_EACH
+    GraphRun(small(neighbours=count), data, tmp_path, no_bars).graph  # noqa: B018
+    with pytest.raises(InputError, match=f"k={count + 1}, .* k of {count} at the most"):
+        GraphRun(small(neighbours=count + 1), data, tmp_path, no_bars).graph  # noqa: B018
+
+
+def test_the_curves_start_from_the_untrained_network(run):
+    _, out, result = run
+    page = write_run_page(out, result, title="run").read_text()
+    assert "Step 0: the network before training; given is in the table below." in page
+    assert _start(result) == ("the network before training", result.others["untrained"])
+    assert result.others["untrained"] != result.before.metrics
+
+
+def test_numbers_are_called_as_their_options(run):
+    _, _, result = run
+    assert result.options == {"k": "4", "kq": "3", "epochs": "6"}
+    with pytest.raises(InputError, match="k=1, kq=3 and epochs=6"):
+        construct(small(neighbours=1))
 
 
 def test_alpha_scales_the_loss(run, tmp_path):

@@ -100,6 +100,17 @@ def test_everything_known_stands_on_the_page(make):
         assert text in page.text, text
 
 
+def test_curves_may_start_from_something_else_than_what_was_before(make):
+    arguments = run(make)
+    start = ("a network", {"set/map": 1.5})
+    words = ("given", "new")
+    text = make.page(training_page(**arguments, words=words, start=start)).text
+    assert "Step 0: a network; given is in the table below." in text
+    assert "best 1.5 at step 0" in text
+    text = make.page(training_page(**arguments)).text
+    assert "Step 0" not in text
+
+
 def test_curves_come_in_the_order_in_which_they_are_read(make):
     page = make.page(training_page(**run(make)))
     titles = [svg["aria-label"].split(":")[0] for svg in page.all("svg", "chart")]
