@@ -94,8 +94,8 @@ def run(options: argparse.Namespace) -> None:
     write_page(options.out / "report.html", export_page(report, title=title))
     metrics = report.metrics()
     print(
-        f"{options.out}: {metrics['size_bytes'] / 1e6:.1f} MB; on "
-        f"{len(report.parity.names)} photos the largest error is "
+        f"{options.out}: {metrics['size_bytes'] / 1e6:.1f} MB; on {report.compared} "
+        f"the largest error is "
         f"{metrics['max_error']:.2g}, the least cosine {metrics['min_cosine']:.7f}, "
         f"and {metrics['rankings_unchanged']:.0%} of the rankings are unchanged",
         file=sys.stderr,

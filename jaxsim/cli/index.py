@@ -68,7 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     store.add_argument(
         "--replace",
         action="store_true",
-        help="let go what the collection holds of other images, columns or models",
+        help="let go what the collection holds of other images, columns or models, "
+        "and another load that may be under way",
     )
 
 

@@ -122,6 +122,8 @@ def _search_index(options: argparse.Namespace) -> None:
 
 
 def _search_milvus(options: argparse.Namespace, place) -> None:
+    import sys
+
     from jaxsim.cli.answers import open_queries, usable
     from jaxsim.experiment.milvus_collection import search_collection
 
@@ -136,6 +138,8 @@ def _search_milvus(options: argparse.Namespace, place) -> None:
         "collection": place.collection,
         "where": options.where,
     }
+    if options.where and not answer.rows:
+        print(f"no image passes --where {options.where!r}", file=sys.stderr)
     _show(options, queries, ranking, answer.rows.__getitem__, about, skipped)
 
 

@@ -1,7 +1,7 @@
 """Fills a collection of Milvus with descriptors."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,12 @@ from jaxsim.data.records import Record
 from jaxsim.experiment.milvus_columns import NAME, ListColumns
 from jaxsim.index.milvus import MilvusIndex
 from jaxsim.index.milvus_layout import Layout
+from jaxsim.index.milvus_load import CollectionLoad
 from jaxsim.index.milvus_server import Place
 from jaxsim.index.storage import IndexStore
 from jaxsim.pipeline.descriptor_blocks import DescriptorBlocks
 from jaxsim.pipeline.descriptor_file import stored_name
 
-UNFINISHED = "_loading"
-"""What is added to a collection's name until it has all rows."""
 _BLOCK_ROWS = 4096
 _COMPARED = 4096
 Names = Callable[[], Iterable[str]]
@@ -54,7 +53,8 @@ class CollectionLoader:
       columns: are stored, too.
       exact: search every vector; False leaves the kind of search to Milvus, and None
         is as before, or exact for a new collection.
-      replace: let the collection go whatever it holds.
+      replace: let the collection go whatever it holds, and a load of it that may be
+        under way.
     """
 
     place: Place
@@ -179,23 +179,23 @@ class CollectionLoader:
         layout = Layout(
             model=model, dimension=dimension, columns=self.columns.kinds, exact=exact
         )
-        unfinished = replace(self.place, collection=self.place.collection + UNFINISHED)
-        index = MilvusIndex.create(unfinished, layout)
+        load = CollectionLoad.begin(self.place, layout, replace_unfinished=self.replace)
         try:
             with bars("load", images) as progress:
                 for ids, vectors, rows in blocks:
-                    index.put(ids, vectors, rows)
+                    load.index.put(ids, vectors, rows)
                     progress(len(ids))
-            index.flush()
-            index.rename(self.place.collection)
             return LoadReport(
-                images=len(index),
+                images=len(load.finish()),
                 dimension=dimension,
                 columns=tuple(layout.columns),
                 exact=exact,
             )
+        except BaseException:
+            load.abandon()
+            raise
         finally:
-            index.close()
+            load.index.close()
 
     def _layout_before(self, names: Names) -> Layout | None:
         """Checks what can be known before vectors are; None if there are no rows."""

@@ -18,7 +18,9 @@ from jaxsim.core.files import atomic_write
 from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.records import Record
 from jaxsim.export.about import (
+    DESCRIPTOR,
     PACKAGES,
+    SIMILARITY,
     about_descriptor,
     about_graph,
     about_program,
@@ -91,17 +93,26 @@ class ExportReport:
     device: str
     versions: dict[str, str]
 
+    @property
+    def compared(self) -> str:
+        """What the file was compared with the model on, in words."""
+        count = len(self.parity.names)
+        if self.about["kind"] == DESCRIPTOR:
+            return f"{count} photos"
+        pairs = "all pairs of " if self.about["kind"] == SIMILARITY else ""
+        return f"{pairs}{count} descriptors"
+
     def metrics(self) -> dict[str, float]:
         """Returns the numbers of the report."""
         return self.parity.metrics() | {
-            "photos": float(len(self.parity.names)),
+            "compared": float(len(self.parity.names)),
             "size_bytes": float(self.files[MODEL_FILES[self.format]]),
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the report in the project's one form, with every photo."""
+        """Returns the report in the project's one form, with all that was compared."""
         parity = self.parity
-        photos = zip(
+        compared = zip(
             parity.names, parity.errors, parity.cosines, parity.reordered, strict=True
         )
         return {
@@ -109,9 +120,9 @@ class ExportReport:
             "device": self.device,
             "versions": self.versions,
             "settings": {"format": self.format, "files": self.files},
-            "photos": [
+            "compared": [
                 {"name": n, "error": e, "cosine": c, "reordered": r}
-                for n, e, c, r in photos
+                for n, e, c, r in compared
             ],
         }
 

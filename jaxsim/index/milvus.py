@@ -74,26 +74,30 @@ class MilvusIndex:
         return cls(client, place, read_layout(client, place)) if exists else None
 
     @classmethod
-    def create(cls, place: Place, layout: Layout) -> "MilvusIndex":
-        """Makes a collection without rows, in place of one that is there.
+    def create(
+        cls,
+        place: Place,
+        layout: Layout,
+        *,
+        properties: Mapping[str, str] | None = None,
+    ) -> "MilvusIndex":
+        """Makes a collection without rows.
 
         Args:
-          place: of the collection.
+          place: of the collection, where there is none.
           layout: of the rows that it is to hold.
+          properties: words that Milvus keeps with it, by name.
 
         Raises:
-          InputError: as `find`.
+          InputError: there is one, or Milvus cannot be reached.
           MissingExtraError: as `find`.
         """
         client = connect(place, may_create=True)
         with asking(place):
             exists = client.has_collection(place.collection, timeout=CALL_S)
         if exists:
-            # Refuses what something else has made.
-            read_layout(client, place)
-            with asking(place):
-                client.drop_collection(place.collection, timeout=CALL_S)
-        create(client, place, layout)
+            raise InputError(f"{place} is there already; choose another --collection")
+        create(client, place, layout, properties or {})
         return cls(client, place, layout)
 
     @property
@@ -226,10 +230,19 @@ class MilvusIndex:
             self._client.flush(self.place.collection, timeout=CALL_S)
 
     def rename(self, collection: str) -> None:
-        """Gives the collection another name, in place of the one that has it."""
+        """Gives the collection another name, in place of the one that has it.
+
+        Raises:
+          InputError: something else than jaxsim made the one that has it.
+        """
         place = Place(self.place.uri, collection)
         with asking(place):
-            if self._client.has_collection(collection, timeout=CALL_S):
+            exists = self._client.has_collection(collection, timeout=CALL_S)
+        if exists:
+            # Refuses what something else has made.
+            read_layout(self._client, place)
+        with asking(place):
+            if exists:
                 self._client.drop_collection(collection, timeout=CALL_S)
             self._client.rename_collection(
                 self.place.collection, collection, timeout=CALL_S
@@ -237,6 +250,26 @@ class MilvusIndex:
             # Milvus Lite forgets that it was loaded.
             self._client.load_collection(collection, timeout=CALL_S)
         self.place = place
+
+    def read_property(self, name: str) -> str | None:
+        """Returns one of the words that Milvus keeps with the collection."""
+        with asking(self.place):
+            about = self._client.describe_collection(
+                self.place.collection, timeout=CALL_S
+            )
+        return dict(about.get("properties") or {}).get(name)
+
+    def forget_property(self, name: str) -> None:
+        """Takes one of these words away."""
+        with asking(self.place):
+            self._client.drop_collection_properties(
+                self.place.collection, [name], timeout=CALL_S
+            )
+
+    def drop(self) -> None:
+        """Lets the collection go."""
+        with asking(self.place):
+            self._client.drop_collection(self.place.collection, timeout=CALL_S)
 
     def close(self) -> None:
         """Ends the connection."""

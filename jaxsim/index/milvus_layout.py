@@ -1,5 +1,6 @@
 """What the rows of a collection of Milvus have: an id, a vector and columns."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,8 +11,9 @@ from jaxsim.index.milvus_server import CALL_S, Place, asking, is_field_name
 Column = Literal["text", "integer", "number", "truth"]
 ID = "id"
 VECTOR = "vector_"
-"""What the vectors' field is called, before the fingerprint of their model: Milvus Lite
-keeps no other words about a collection."""
+"""What the vectors' field is called, before the fingerprint of their model, by which a
+collection is known to be jaxsim's."""
+_OWN_VECTOR = re.compile(VECTOR + "[0-9a-f]{32}")
 _EXACT = "FLAT"
 _MOST_TEXT = 65535
 
@@ -83,13 +85,16 @@ def check_columns(names: Iterable[str]) -> None:
             )
 
 
-def create(client: Any, place: Place, layout: Layout) -> None:
+def create(
+    client: Any, place: Place, layout: Layout, properties: Mapping[str, str]
+) -> None:
     """Makes a collection.
 
     Args:
       client: of pymilvus.
       place: where there is none.
       layout: of its rows.
+      properties: words that Milvus keeps with it, by name.
 
     Raises:
       InputError: Milvus refuses.
@@ -114,7 +119,11 @@ def create(client: Any, place: Place, layout: Layout) -> None:
     )
     with asking(place):
         client.create_collection(
-            place.collection, schema=schema, index_params=searched, timeout=CALL_S
+            place.collection,
+            schema=schema,
+            index_params=searched,
+            properties=dict(properties),
+            timeout=CALL_S,
         )
 
 
@@ -132,7 +141,7 @@ def read_layout(client: Any, place: Place) -> Layout:
         about = client.describe_collection(place.collection, timeout=CALL_S)
     fields = {field["name"]: field for field in about["fields"]}
     kinds: dict[Any, Column] = {kind: name for name, kind in _milvus_types().items()}
-    vectors = [name for name in fields if name.startswith(VECTOR)]
+    vectors = [name for name in fields if _OWN_VECTOR.fullmatch(name)]
     rest = {name: field for name, field in fields.items() if name not in (ID, *vectors)}
     columns: dict[str, Column] = {
         name: kinds[field["type"]]

@@ -3,6 +3,7 @@
 import logging
 import logging.config
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ LITE = ".db"
 """Paths that end so are opened by Milvus Lite, inside this process."""
 TOKEN = "MILVUS_TOKEN"
 """The environment variable that a server's user:password or API key is in."""
-CONNECT_S = 10
+CONNECT_S = 8
 CALL_S = 300
 """For how long to wait until a server answers, and until it has done something."""
 _LIBRARIES = "milvus_lite", "pymilvus", "grpc"
@@ -105,8 +106,8 @@ def connect(place: Place, *, may_create: bool):
 
     Raises:
       MissingExtraError: pymilvus or Milvus Lite is not installed.
-      InputError: the server does not answer within 10 s, or the folder cannot be
-        opened.
+      InputError: the server does not answer, which is known within 10 s, or the
+        folder cannot be opened.
     """
     pymilvus = client_library()
     if place.is_file:
@@ -118,6 +119,7 @@ def connect(place: Place, *, may_create: bool):
         uri, token = str(Path(place.uri).expanduser().resolve()), ""
     else:
         uri, token = place.uri, os.environ.get(TOKEN, "")
+    begun = time.monotonic()
     try:
         # What fails is said below, in one sentence.
         with _silent():
@@ -130,8 +132,9 @@ def connect(place: Place, *, may_create: bool):
                 "choose another --uri"
             ) from error
         raise InputError(
-            f"no Milvus answers at {place.shown} within {CONNECT_S} s "
-            f"({_first_line(error)}). Start it, or correct --uri or {TOKEN}"
+            f"no Milvus answers at {place.shown}, tried for "
+            f"{time.monotonic() - begun:.0f} s: {_first_line(error)}. Start it, or "
+            f"correct --uri or {TOKEN}"
         ) from error
 
 
@@ -170,7 +173,8 @@ def asking(place: Place) -> Iterator[None]:
 
 
 def _first_line(error) -> str:
-    return next(iter(str(error.message).splitlines()), "nothing")
+    line = next(iter(str(error.message).splitlines()), "nothing")
+    return line.rstrip(".")
 
 
 def _check_folder(path: Path, *, may_create: bool) -> None:

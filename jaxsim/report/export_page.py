@@ -6,11 +6,11 @@ from jaxsim.report.page import render
 DEFINITIONS = {
     "max_error": "largest difference of a number of a descriptor, whose length is 1 "
     "(of other descriptors and of scores: as a part of the largest)",
-    "min_cosine": "least cosine between both descriptors of a photo",
+    "min_cosine": "least cosine between what both compute",
     "mean_cosine": "mean of these cosines",
-    "rankings_unchanged": "photos that rank the others as before; results closer than "
+    "rankings_unchanged": "those that rank the others as before; results closer than "
     "1e-5 may change places",
-    "photos": "compared",
+    "compared": "photos, or descriptors where the model takes these",
     "size_bytes": "of the model's file",
 }
 MOST_ROWS = 100
@@ -28,7 +28,7 @@ def export_page(report: ExportReport, *, title: str) -> str:
         entry["name"]: f"{entry['dtype']} {entry['shape']}".replace("'", "")
         for entry in (*about["inputs"], about["output"])
     }
-    photos = zip(
+    compared = zip(
         parity.names, parity.errors, parity.cosines, parity.reordered, strict=True
     )
     context = {
@@ -45,6 +45,7 @@ def export_page(report: ExportReport, *, title: str) -> str:
         "arrays": arrays,
         "files": {name: f"{size:,} bytes" for name, size in report.files.items()},
         "measured": {"device": report.device, **report.versions},
-        "photos": list(photos)[:MOST_ROWS],
+        "compared": report.compared,
+        "rows": list(compared)[:MOST_ROWS],
     }
     return render("export.html.jinja", context)

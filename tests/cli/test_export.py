@@ -41,10 +41,11 @@ def test_a_bundle_is_a_model_for_other_commands(
 
 def test_the_page_stands_alone(bundle):
     page = (bundle / "report.html").read_text()
+    assert "Compared with the model on 16 photos." in page
     assert "rankings_unchanged" in page and "uint8" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     metrics = json.loads((bundle / "report.json").read_text())["metrics"]
-    assert metrics["photos"] == 16 and metrics["max_error"] <= 1e-4
+    assert metrics["compared"] == 16 and metrics["max_error"] <= 1e-4
 
 
 def test_options_are_a_model_too(tmp_path, jaxsim):
@@ -67,6 +68,9 @@ def test_a_trained_similarity_is_exported(run, photos, tmp_path, jaxsim):
         )
         assert code == 0, errors
         about = json.loads((out / "model.json").read_text())
+        assert "on all pairs of" in errors and "descriptors the largest" in errors
+        page = (out / "report.html").read_text()
+        assert "Compared with the model on all pairs of" in page
         assert about["kind"] == "similarity" and about["output"]["name"] == "scores"
 
 

@@ -61,6 +61,9 @@ def test_parts_are_loaded_and_searched_by_columns_of_the_list(
     found = search(jaxsim, parts, db, query, "--where", "price < 3 and not sold")
     assert [hit["label"] for hit in found] == ["astronaut"] * 3
     assert sorted(hit["price"] for hit in found) == [0, 1, 2]
+    words = ("--store", "milvus", "--uri", db, "--where", "price < 0")
+    code, output, errors = jaxsim("search", parts, query, *words)
+    assert code == 0 and "no image passes --where 'price < 0'" in errors
 
 
 def test_loading_again_follows_the_file(shop, photos, tmp_path, jaxsim):

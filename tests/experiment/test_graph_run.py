@@ -344,7 +344,7 @@ def test_the_inductive_query_is_exported(run, tmp_path):
             out, tmp_path / str(number), format="safetensors", **options
         )
         assert report.about["kind"] == "graph queries"
-        assert report.metrics()["photos"] == 32
+        assert report.metrics()["compared"] == 32
         assert report.metrics()["max_error"] < 1e-5
     with pytest.raises(InputError, match="leave --slot away"):
         export_model(out, tmp_path / "x", format="onnx", slot=(8, 8))

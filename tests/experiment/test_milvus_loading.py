@@ -10,8 +10,9 @@ import pytest
 from jaxsim.core.errors import InputError
 from jaxsim.data.records import Record
 from jaxsim.experiment import milvus_loading
-from jaxsim.experiment.milvus_loading import UNFINISHED, CollectionLoader
+from jaxsim.experiment.milvus_loading import CollectionLoader
 from jaxsim.index.milvus import MilvusIndex
+from jaxsim.index.milvus_load import UNFINISHED
 from jaxsim.index.milvus_server import Place
 from jaxsim.pipeline.descriptor_file import write_descriptors
 from jaxsim.pipeline.embed import Embedding
@@ -88,6 +89,7 @@ def test_an_interrupted_load_leaves_the_collection(place, tmp_path, monkeypatch)
         patch.setattr(milvus_loading, "_BLOCK_ROWS", 3)
         with pytest.raises(KeyboardInterrupt):
             loader.load_file(later)
+    assert MilvusIndex.find(Place(place.uri, place.collection + UNFINISHED)) is None
     index = MilvusIndex.open(place)
     assert index.search(vectors, 1).ids.ravel().tolist() == list(range(10))
     assert loader.load_file(later).images == 8

@@ -50,7 +50,8 @@ def test_files_agree_on_images_that_are_in_no_index(format, tmp_path):
     vectors = model.trained.vectors[:5]
     report = export_graph(model, out, vectors, "abcde", format=format)
     assert report.parity.names[:6] == ("a", "b", "c", "d", "e", "a + b")
-    assert report.metrics()["photos"] == 10
+    assert report.metrics()["compared"] == 10
+    assert report.compared == "10 descriptors"
     assert report.metrics()["max_error"] < 1e-6
     about = json.loads((out / "model.json").read_text())
     assert about["kind"] == "graph queries" and about["described_by"] == "0" * 32

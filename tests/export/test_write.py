@@ -21,7 +21,7 @@ def test_the_report_tells_of_every_photo(tmp_path):
     assert stored["metrics"] == report.metrics()
     assert stored["metrics"]["max_error"] < 1e-5
     assert stored["metrics"]["rankings_unchanged"] == 1
-    assert [photo["name"] for photo in stored["photos"]] == [r.name for r in RECORDS]
+    assert [photo["name"] for photo in stored["compared"]] == [r.name for r in RECORDS]
     size = (out / "parameters.npz").stat().st_size
     assert stored["metrics"]["size_bytes"] == size
     about = json.loads((out / "model.json").read_text())
