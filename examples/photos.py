@@ -20,16 +20,44 @@ FILTERS = {
 }
 
 
-def read_about(folder: Path) -> dict:
-    """Returns model.json of a descriptor."""
-    about = json.loads((folder / "model.json").read_text())
-    if about["kind"] != "descriptor":
-        raise SystemExit(f"{folder} holds a {about['kind']}, which describes no photos")
+def read_about(folder: Path, format: str) -> dict:
+    """Returns model.json of a descriptor that was exported in a format."""
+    path = folder / "model.json"
+    if not path.is_file():
+        raise SystemExit(
+            f"{folder} is no exported model: there is no {path}. Give the folder that "
+            f"`jaxsim export RUN --out FOLDER --format {format}` has written"
+        )
+    try:
+        about = json.loads(path.read_text())
+        kind, written = about["kind"], about["exported_as"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SystemExit(f"{path} was not written by jaxsim export ({error})") from None
+    if kind != "descriptor":
+        raise SystemExit(f"{folder} holds a {kind}, which describes no photos")
+    if written != format:
+        raise SystemExit(
+            f"{folder} was exported as {written}, and this script runs {format}. "
+            f"Export the model with --format {format}"
+        )
     return about
+
+
+def opened(open_model, path: Path):
+    """Returns the function of a model's file; what it raises is said in one line."""
+    if not path.is_file():
+        raise SystemExit(f"there is no {path}: copy the whole folder of the export")
+    try:
+        return open_model(path)
+    except Exception as error:
+        line = next(iter(str(error).splitlines()), type(error).__name__)
+        raise SystemExit(f"{path} cannot be opened: {line}") from None
 
 
 def list_photos(folder: Path) -> list[Path]:
     """Returns the photos of a folder and its subfolders, by name."""
+    if not folder.is_dir():
+        raise SystemExit(f"there is no folder {folder}; photos are searched in one")
     files = sorted(
         path
         for path in folder.rglob("*")
@@ -145,19 +173,20 @@ def search(queries: np.ndarray, database: np.ndarray, about: dict, k: int):
     return ids, np.take_along_axis(scores, ids, axis=1)
 
 
-def serve(open_model, words: list[str], doc: str) -> None:
+def serve(open_model, format: str, words: list[str], doc: str) -> None:
     """Embeds a folder, then prints the photos most similar to each query.
 
     Args:
       open_model: maps the folder of the export to `run`; see `embed`.
+      format: that it opens, as `jaxsim export --format` calls it.
       words: of the command line: MODEL PHOTOS [QUERY ...].
       doc: shown where they are missing.
     """
     if len(words) < 2:
         raise SystemExit(doc)
     folder, photos = Path(words[0]), list_photos(Path(words[1]))
-    about = read_about(folder)
-    run = open_model(folder / about["file"])
+    about = read_about(folder, format)
+    run = opened(open_model, folder / about["file"])
     photos, database = embed(run, photos, about)
     np.savez("photos.npz", vectors=database, names=[str(path) for path in photos])
     if not words[2:]:

@@ -33,4 +33,4 @@ def open_model(path: Path):
 
 
 if __name__ == "__main__":
-    serve(open_model, sys.argv[1:], __doc__)
+    serve(open_model, "stablehlo", sys.argv[1:], __doc__)

@@ -1,6 +1,7 @@
 """What the examples do with photos that cannot be read."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,36 @@ def test_damaged_photos_are_left_out_by_name(module, tmp_path, capsys):
     assert "b.png is left out: " in said and "._a" not in said
     with pytest.raises(SystemExit, match="none of the photos can be read"):
         module.embed(brightness, [tmp_path / "b.png"], ABOUT)
+
+
+def test_what_is_no_export_or_no_folder_is_said(module, tmp_path):
+    photos, model = tmp_path / "photos", tmp_path / "model"
+    photos.mkdir()
+    model.mkdir()
+    about = model / "model.json"
+    exported = {"kind": "descriptor", "exported_as": "onnx", "file": "model.onnx"}
+
+    def said(photos, open_model=None):
+        with pytest.raises(SystemExit) as error:
+            module.serve(open_model, "onnx", [str(model), str(photos)], "usage")
+        return str(error.value)
+
+    assert f"there is no folder {tmp_path / 'x'}" in said(tmp_path / "x")
+    assert "there are no photos in" in said(photos)
+    Image.new("RGB", (40, 40)).save(photos / "a.png")
+    assert "is no exported model: there is no" in said(photos)
+    for text in ("{", "{}", "[]"):
+        about.write_text(text)
+        assert "was not written by jaxsim export" in said(photos)
+    about.write_text(json.dumps(exported | {"kind": "similarity"}))
+    assert "holds a similarity, which describes no photos" in said(photos)
+    about.write_text(json.dumps(exported | {"exported_as": "stablehlo"}))
+    assert "was exported as stablehlo, and this script runs onnx" in said(photos)
+    about.write_text(json.dumps(exported))
+    assert "copy the whole folder" in said(photos)
+    (model / "model.onnx").write_text("damaged")
+
+    def fails(path):
+        raise ValueError("no model\nat all")
+
+    assert said(photos, fails) == f"{model / 'model.onnx'} cannot be opened: no model"
