@@ -23,7 +23,7 @@ def add_rerank(parser: argparse.ArgumentParser) -> None:
         "largest eigenvalues, hybrid:K these and the rest, kreciprocal:K shared "
         "neighbours. Such as dba:20,qe:1,spatial:50 or dfs:20; K is 10 for qe, 50 for "
         "spatial, 1000 for learned, as trained for gss and gssv, and 20 for all others "
-        "if it is left away. dba_qe is dba,qe",
+        "if it is left away",
     )
     parser.add_argument(
         "--similarity",

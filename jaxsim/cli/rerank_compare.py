@@ -5,7 +5,7 @@ WHAT is a config with --data, the folder of an index, or a file of descriptors t
 
 Methods are the stages of --rerank of `jaxsim evaluate`, by the same names and with the
 same numbers, alone or joined by +, such as dba:20+dfs:20. 'all' are cosine (descriptors
-alone, always measured), qe, alpha_qe, dba_qe, dfs (diffusion), offline (diffusion made
+alone, always measured), qe, alpha_qe, dba+qe, dfs (diffusion), offline (diffusion made
 beforehand), fsr (its largest eigenvalues), hybrid (these and the rest), kreciprocal. A
 file of --scores is one more: .npy of floats, a row for each query and a column for each
 image, higher is more similar.

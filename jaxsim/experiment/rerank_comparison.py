@@ -33,7 +33,7 @@ METHODS = (
     COSINE,
     "qe",
     "alpha_qe",
-    "dba_qe",
+    "dba+qe",
     "dfs",
     "offline",
     "fsr",

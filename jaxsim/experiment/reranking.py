@@ -80,7 +80,7 @@ def build_stages(
                 return DatabaseAugmentation(k=name.number)
             case "qe":
                 return QueryExpansion(k=name.number)
-            case "alphaqe":
+            case "alpha_qe":
                 return QueryExpansion(k=name.number, alpha=ALPHA)
             case "learned":
                 assert similarity is not None

@@ -14,7 +14,7 @@ AS_TRAINED = 0
 STAGES: dict[str, int] = {
     "dba": 20,
     "qe": 10,
-    "alphaqe": 20,
+    "alpha_qe": 20,
     SPATIAL: 50,
     LEARNED: 1000,
     GRAPH: AS_TRAINED,
@@ -30,9 +30,6 @@ STAGES: dict[str, int] = {
 The graphs have 20 neighbours, which did best on photos that nothing else is told about
 (the train split of the grocery photos); the published 50 suit larger collections.
 """
-
-_KINDS = {"alpha_qe": "alphaqe"}
-_CHAINS = {"dba_qe": "dba,qe"}
 
 
 class StageName(NamedTuple):
@@ -56,8 +53,7 @@ def parse_stages(
 ) -> list[StageName]:
     """Returns the stages named by "dba:20,qe:10,dfs,spatial:50".
 
-    Without a number a stage has that of `STAGES`. alpha_qe is alphaqe, and dba_qe is
-    dba,qe. Spaces around names do not count.
+    Without a number a stage has that of `STAGES`. Spaces around names do not count.
 
     Args:
       text: the names.
@@ -68,12 +64,10 @@ def parse_stages(
       InputError: no such stage, its number is not one above 0, or there is no graph
         to tell it.
 
-    >>> [str(name) for name in parse_stages("dba_qe, dfs, spatial:50")]
-    ['dba:20', 'qe:10', 'dfs:20', 'spatial:50']
+    >>> [str(name) for name in parse_stages("dba, dfs, spatial:30")]
+    ['dba:20', 'dfs:20', 'spatial:30']
     """
-    words = [word.strip() for word in text.split(",")]
-    parts = [part for word in words for part in _CHAINS.get(word, word).split(",")]
-    return [_parse(part, graph, option) for part in parts]
+    return [_parse(word.strip(), graph, option) for word in text.split(",")]
 
 
 def asked_stages(
@@ -133,13 +127,7 @@ def graph_stage(graph: TrainedGraph) -> StageName:
 
 
 def _parse(text: str, graph: TrainedGraph | None, option: str) -> StageName:
-    word, colon, digits = text.partition(":")
-    kind = _KINDS.get(word, word)
-    if kind in _CHAINS:
-        raise InputError(
-            f"{option} {text}: {kind} stands for {_CHAINS[kind]} and takes no number; "
-            "name these, each with its own"
-        )
+    kind, colon, digits = text.partition(":")
     if kind not in STAGES:
         raise InputError(
             f"{option} {text}: there is no such stage; there are {', '.join(STAGES)}, "

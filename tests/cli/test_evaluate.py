@@ -159,10 +159,9 @@ def test_stages_of_reranking_are_measured_and_timed(
 @pytest.mark.parametrize(
     "stages, message",
     [
-        ("qee:3", "there is no such stage; there are dba, qe, alphaqe, spatial"),
+        ("qee:3", "there is no such stage; there are dba, qe, alpha_qe, spatial"),
         ("qe:", "expected qe:K with a whole number K >= 1"),
         ("gss", "--rerank gss needs --graph RUN"),
-        ("dba_qe:3", "dba_qe stands for dba,qe and takes no number"),
         ("dba:0", "expected dba:K"),
         ("qe:1.5", "expected qe:K"),
         ("qe:1,", "there is no such stage"),

@@ -40,7 +40,7 @@ def test_all_methods_in_one_table_and_on_a_page(described, tmp_path, jaxsim):
     code, output, errors = jaxsim(*words)
     assert code == 0, errors
     found = json.loads(result.read_text())
-    names = ["cosine", "qe", "alpha_qe", "dba_qe", "dfs", "offline", "fsr", "hybrid"]
+    names = ["cosine", "qe", "alpha_qe", "dba+qe", "dfs", "offline", "fsr", "hybrid"]
     for name in [*names, "kreciprocal", "right"]:
         assert name in output
         assert 0 < found["metrics"][f"file/{name}/map"] <= 1
@@ -49,7 +49,7 @@ def test_all_methods_in_one_table_and_on_a_page(described, tmp_path, jaxsim):
     assert found["metrics"]["file/right/map"] == 1
     assert found["timings"]["file/dfs/memory_bytes"] > 0
     assert found["timings"]["file/cosine/memory_bytes"] == 0
-    assert found["settings"]["methods"]["dba_qe"] == "dba:20,qe:10"
+    assert found["settings"]["methods"]["dba+qe"] == "dba:20,qe:10"
     html = page.read_text()
     assert html.count("<svg") > 5 and "t-SNE" in html and "label3" in html
 

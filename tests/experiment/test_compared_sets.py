@@ -44,7 +44,7 @@ def test_published_descriptors_are_compared(published):
     found = compared.embedding_of(compared.sets[0].database)
     assert found.found.all()
     np.testing.assert_allclose(found.vectors, vectors, atol=1e-6)
-    methods = chosen_methods("alphaqe:2,dfs:3,fsr:3,kreciprocal:2")
+    methods = chosen_methods("alpha_qe:2,dfs:3,fsr:3,kreciprocal:2")
     outcome = compare(compared, methods=methods, drawn=False).sets[0]
     assert (outcome.queries, outcome.images) == (1, 5)
     assert all("medium/map" in method.metrics for method in outcome.methods)

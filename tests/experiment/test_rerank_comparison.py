@@ -27,8 +27,8 @@ def test_all_methods_keep_their_names():
     assert chosen_methods(" all ") == {
         "cosine": "",
         "qe": "qe:10",
-        "alpha_qe": "alphaqe:20",
-        "dba_qe": "dba:20,qe:10",
+        "alpha_qe": "alpha_qe:20",
+        "dba+qe": "dba:20,qe:10",
         "dfs": "dfs:20",
         "offline": "offline:20",
         "fsr": "fsr:20",
@@ -48,11 +48,11 @@ def test_methods_may_be_chains():
 
 
 def test_a_method_has_its_stages_in_a_chain_too():
-    found = chosen_methods("dba:2+dfs,dba_qe+fsr,dba:2+dfs:50")
+    found = chosen_methods("dba:2+dfs,dba+qe+fsr,dba:2+dfs:50")
     assert found == {
         "cosine": "",
         "dba:2+dfs": "dba:2,dfs:20",
-        "dba_qe+fsr": "dba:20,qe:10,fsr:20",
+        "dba+qe+fsr": "dba:20,qe:10,fsr:20",
         "dba:2+dfs:50": "dba:2,dfs:50",
     }
 
