@@ -17,9 +17,8 @@ from jaxsim.experiment.model_spec import ModelSpec
 from jaxsim.experiment.run import MODEL_FOLDER
 from jaxsim.experiment.similarities import open_similarity
 from jaxsim.export.program import Slot
+from jaxsim.export.report import ExportReport, Format
 from jaxsim.export.write import (
-    ExportReport,
-    Format,
     export_descriptor,
     export_graph,
     export_similarity,

@@ -5,9 +5,8 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import jax
 import numpy as np
@@ -18,9 +17,7 @@ from jaxsim.core.files import atomic_write
 from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.records import Record
 from jaxsim.export.about import (
-    DESCRIPTOR,
     PACKAGES,
-    SIMILARITY,
     about_descriptor,
     about_graph,
     about_program,
@@ -29,7 +26,7 @@ from jaxsim.export.about import (
 )
 from jaxsim.export.bundle import load_bundle
 from jaxsim.export.graph_program import GraphQueries, graph_program
-from jaxsim.export.onnx_file import ONNX_FILE, run_onnx, write_onnx
+from jaxsim.export.onnx_file import run_onnx, write_onnx
 from jaxsim.export.parity import Parity, compare_descriptors, compare_scores
 from jaxsim.export.photos import load_photos
 from jaxsim.export.program import (
@@ -39,14 +36,13 @@ from jaxsim.export.program import (
     image_program,
     similarity_program,
 )
+from jaxsim.export.report import MODEL_FILES, REPORT_FILE, ExportReport, Format
 from jaxsim.export.safetensors_file import (
-    SAFETENSORS_FILE,
     naming_of,
     read_variables,
     write_safetensors,
 )
 from jaxsim.export.stablehlo import (
-    STABLEHLO_FILE,
     readable_until,
     run_stablehlo,
     write_stablehlo,
@@ -54,77 +50,12 @@ from jaxsim.export.stablehlo import (
 from jaxsim.ops.normalise import SMALLEST_NORM
 from jaxsim.pipeline.embed import Embedder
 from jaxsim.pipeline.graph_model import GraphModel
-from jaxsim.pipeline.model import PARAMETERS_FILE, ImageModel, save_variables
+from jaxsim.pipeline.model import ImageModel, save_variables
 from jaxsim.pipeline.similarity import SimilarityModel
 from jaxsim.rerank.similarity import NetworkSimilarity, all_scores
 
-Format = Literal["bundle", "stablehlo", "onnx", "safetensors"]
-FORMATS: tuple[Format, ...] = get_args(Format)
-MODEL_FILES = {
-    "bundle": PARAMETERS_FILE,
-    "stablehlo": STABLEHLO_FILE,
-    "onnx": ONNX_FILE,
-    "safetensors": SAFETENSORS_FILE,
-}
-REPORT_FILE = "report.json"
 BATCH_SIZE = 4
 Model = ImageModel | SimilarityModel | GraphQueries
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportReport:
-    """What was written, and how well it agrees with the model.
-
-    Attributes:
-      folder: of the export.
-      format: of the file.
-      about: what the program reads and gives, as in model.json.
-      files: name to size in bytes.
-      parity: of the file and the model.
-      device: that both ran on.
-      versions: of the libraries.
-    """
-
-    folder: Path
-    format: Format
-    about: dict[str, Any]
-    files: dict[str, int]
-    parity: Parity
-    device: str
-    versions: dict[str, str]
-
-    @property
-    def compared(self) -> str:
-        """What the file was compared with the model on, in words."""
-        count = len(self.parity.names)
-        if self.about["kind"] == DESCRIPTOR:
-            return f"{count} photos"
-        pairs = "all pairs of " if self.about["kind"] == SIMILARITY else ""
-        return f"{pairs}{count} descriptors"
-
-    def metrics(self) -> dict[str, float]:
-        """Returns the numbers of the report."""
-        return self.parity.metrics() | {
-            "compared": float(len(self.parity.names)),
-            "size_bytes": float(self.files[MODEL_FILES[self.format]]),
-        }
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the report in the project's one form, with all that was compared."""
-        parity = self.parity
-        compared = zip(
-            parity.names, parity.errors, parity.cosines, parity.reordered, strict=True
-        )
-        return {
-            "metrics": self.metrics(),
-            "device": self.device,
-            "versions": self.versions,
-            "settings": {"format": self.format, "files": self.files},
-            "compared": [
-                {"name": n, "error": e, "cosine": c, "reordered": r}
-                for n, e, c, r in compared
-            ],
-        }
 
 
 def export_descriptor(

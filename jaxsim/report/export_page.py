@@ -1,6 +1,6 @@
 """A page about one exported model: what it is, and how well it agrees."""
 
-from jaxsim.export.write import ExportReport
+from jaxsim.export.report import ExportReport
 from jaxsim.report.page import render
 
 DEFINITIONS = {

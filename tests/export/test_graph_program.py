@@ -10,7 +10,8 @@ import pytest
 from jaxsim.core.errors import InputError
 from jaxsim.export import graph_program as exported
 from jaxsim.export.graph_program import GraphQueries, graph_program
-from jaxsim.export.write import FORMATS, export_graph
+from jaxsim.export.report import FORMATS
+from jaxsim.export.write import export_graph
 from jaxsim.pipeline.graph_model import GraphModel
 from tests.rerank.test_graph import QUERY, X, trained, unit
 
