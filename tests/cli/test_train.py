@@ -143,7 +143,10 @@ BATCH_NORM = "config.model.network.backbone.norm = 'batch'; config.micro_batch =
     ("change", "expected"),
     [
         (BATCH_NORM, "micro_batch cannot be used with norm='batch'"),
-        ("config.sampler.per_label = 3", "12 images does not split evenly over 8"),
+        (
+            "config.sampler.per_label = 3",
+            "sampler.per_label=3) does not split evenly over the 8",
+        ),
         ("config.micro_batch = 3", "8 images in micro-batches of 3 does not split"),
         ("config.sampler.num_labels = 9", "only 6 labels have two images"),
         ("config.steps = 0", "steps=0: at least one is needed"),
