@@ -147,7 +147,7 @@ BATCH_NORM = "config.model.network.backbone.norm = 'batch'; config.micro_batch =
             "config.sampler.per_label = 3",
             "sampler.per_label=3) does not split evenly over the 8",
         ),
-        ("config.micro_batch = 3", "8 images in micro-batches of 3 does not split"),
+        ("config.micro_batch = 3", "does not split evenly over micro_batch=3"),
         ("config.sampler.num_labels = 9", "only 6 labels have two images"),
         ("config.steps = 0", "steps=0: at least one is needed"),
         ("config.measure.main = 'map'", "main='map' is not measured; there are seen/m"),
