@@ -32,8 +32,12 @@ def run(options: argparse.Namespace) -> None:
     )
 
     purpose, known = purpose_and_options(options.config)
-    rows = [[one.name, one.values, one.default or "must be given"] for one in known]
+    rows = [[one.name, one.values, _shown(one.default)] for one in known]
     print(f"{purpose}\n\nOptions, as CONFIG.py:NAME=VALUE,NAME=VALUE\n")
     print(table(["option", "values", "default"], rows))
     fields = settable_fields(load_config(options.config, options.overrides))
     print("\nFields, as --set FIELD=VALUE\n", *fields, sep="\n")
+
+
+def _shown(default: str | None) -> str:
+    return "must be given" if default is None else default or "''"

@@ -109,7 +109,7 @@ def describe(config: fdl.Config) -> str:
 def settable_fields(config: fdl.Config) -> list[str]:
     """Returns "field = value" of all fields of a config, those left to defaults last.
 
-    Fields that the program fills in itself have no place here.
+    What cannot be written as text, such as a function, has no place here.
     """
     whole = copy.deepcopy(config)
     for name in inspect.signature(fdl.get_callable(whole)).parameters:
@@ -123,8 +123,18 @@ def settable_fields(config: fdl.Config) -> list[str]:
         if match and match[1].rpartition(".")[2] not in ("parent", "name")
     ]
     fields = describe(config).splitlines() + defaults
-    # An item of a tuple cannot be set alone.
-    return [field for field in fields if "]." not in field.partition(" = ")[0]]
+    return [field for field in fields if _can_be_set(config, field)]
+
+
+def _can_be_set(config: fdl.Config, field: str) -> bool:
+    name, _, value = field.partition(" = ")
+    if value.startswith("<"):
+        return False
+    try:
+        _apply_override(copy.deepcopy(config), f"{name}={value.strip(chr(39))}")
+    except InputError:
+        return False
+    return True
 
 
 def parse_options(

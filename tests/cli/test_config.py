@@ -27,6 +27,14 @@ def test_what_must_be_given_is_named_after_the_options(capsys):
     assert "needs the option 'truth'" in message
 
 
+def test_an_empty_default_is_no_missing_one(capsys):
+    main(["config", f"{CONFIGS}/gss_roxford.py"])
+    rows = {
+        line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line
+    }
+    assert rows["queries"].endswith("''")
+
+
 @pytest.mark.parametrize(
     "given, message",
     [("nothing.py", "there is no config file"), ("{}/gss.py:kk=3", "no option 'kk'")],
