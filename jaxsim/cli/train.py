@@ -245,6 +245,7 @@ def _show(options: argparse.Namespace, result) -> None:
         print(before_and_after(result) or f"{result.steps} steps are done")
     if isinstance(result.model, GraphModel):
         use = use_in_search(options, "--graph")
+        warn_of_loss(result)
     elif isinstance(result.model, SimilarityModel):
         use = use_in_search(options, "--similarity")
     else:
@@ -253,6 +254,25 @@ def _show(options: argparse.Namespace, result) -> None:
         f"model:  {options.out / 'model'} (use it: {use})\nreport: {page}",
         file=sys.stderr,
     )
+
+
+def warn_of_loss(result) -> None:
+    """Says so if the images that were measured are found worse than before."""
+    import sys
+
+    if result.before is None:
+        return
+    before, after = result.before.metrics, result.after.metrics
+    worse = [
+        name for name in after if name.endswith("/map") and after[name] < before[name]
+    ]
+    if worse:
+        print(
+            f"{' and '.join(worse)} fell: by these labels the graph harms. Whitened "
+            "descriptors and more epochs make better ones; where an image has a single "
+            "right answer, none helps",
+            file=sys.stderr,
+        )
 
 
 def before_and_after(result) -> str:

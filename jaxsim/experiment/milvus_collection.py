@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
 from jaxsim.data.records import Record
 from jaxsim.data.rejects import Reject
@@ -81,6 +82,12 @@ def describing_model(folder: Path) -> ImageModel:
     Raises:
       InputError: there is none, or its descriptors are no unit vectors.
     """
+    if folder.is_file():
+        raise InputError(
+            f"'{folder}' is a file and holds no model that could describe queries. "
+            "Give the index, the folder of parts (`jaxsim embed --parts`) or the "
+            "RUN/model that describes the photos of the collection"
+        )
     inside = [folder / n for n in (indexing.MODEL_FOLDER, embedding_parts.MODEL_FOLDER)]
     place = next((p for p in inside if (p / PARAMETERS_FILE).is_file()), None)
     model = open_trained(folder) if place is None else load_model(place)

@@ -20,7 +20,7 @@ from jaxsim.experiment.compared_sets import ComparedSets
 from jaxsim.experiment.reranking import build_stages
 from jaxsim.experiment.stage_names import GRAPH, graph_stage, parse_stages
 from jaxsim.pipeline.embedding_map import EmbeddingMap
-from jaxsim.pipeline.method_map import method_map
+from jaxsim.pipeline.method_map import method_map, require_labels
 from jaxsim.pipeline.rank import complete_rankings, ranked_in_stages
 from jaxsim.pipeline.ranked_pairs import draw_pairs, write_scores
 from jaxsim.rerank.base import Gallery
@@ -218,6 +218,9 @@ def compare(
             f"--scores belong to one set, and there are {len(compared.sets)}: "
             f"{', '.join(data.name for data in compared.sets)}. Choose one by --only"
         )
+    if drawn:
+        for data in compared.sets:
+            require_labels(data.database, labels)
     return RerankingComparison(
         sets=tuple(
             _compare_set(compared, data, methods, scores, graph, labels, drawn, bars)

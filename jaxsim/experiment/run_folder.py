@@ -88,7 +88,8 @@ def _has_begun(out: Path) -> bool:
     """Whether a run did more than to claim its folder before it was refused."""
     claims = {CONFIG_FILE, DATA_FILE, INPUTS_FILE, "checkpoints"}
     found = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    return bool(found - claims) or any(out.glob("checkpoints/*"))
+    kept = [path for path in out.glob("checkpoints/*") if path.name[0] != "."]
+    return bool(found - claims or kept)
 
 
 def _claim(path: Path, text: str) -> None:

@@ -107,5 +107,5 @@ def _require_rank(values: Float[np.ndarray, " d"], *, dim: int, count: int) -> N
     if rank < dim:
         raise InputError(
             f"cannot whiten to {dim} dimensions: the {count} vectors span only {rank}. "
-            f"Fit on more images, or ask for at most {rank} dimensions"
+            f"Fit on more images, or ask for fewer dimensions, dim={rank} at the most"
         )

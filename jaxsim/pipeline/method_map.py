@@ -60,16 +60,25 @@ def _unit(rows: Float32[np.ndarray, "M D"]) -> Float32[np.ndarray, "M D"]:
     return rows / np.maximum(length, np.float32(1e-12))
 
 
-def _chosen(
-    records: Sequence[Record], live: np.ndarray, labels: Sequence[str]
-) -> Int64[np.ndarray, " M"]:
-    known = [r.label if found else None for r, found in zip(records, live, strict=True)]
-    counts = Counter(label for label in known if label is not None)
+def require_labels(records: Sequence[Record], labels: Sequence[str]) -> None:
+    """Raises InputError if no record has one of the labels that are asked for."""
+    _require_known(labels, Counter(r.label for r in records if r.label is not None))
+
+
+def _require_known(labels: Sequence[str], counts: Counter[str]) -> None:
     if unknown := [label for label in labels if label not in counts]:
         raise InputError(
             f"--labels {unknown[0]}: no image has this label; there are, for example, "
             f"{', '.join(label for label, _ in counts.most_common(5))}"
         )
+
+
+def _chosen(
+    records: Sequence[Record], live: np.ndarray, labels: Sequence[str]
+) -> Int64[np.ndarray, " M"]:
+    known = [r.label if found else None for r, found in zip(records, live, strict=True)]
+    counts = Counter(label for label in known if label is not None)
+    _require_known(labels, counts)
     wanted = set(labels or (label for label, _ in counts.most_common(MOST_LABELS)))
     rows = np.array([i for i, label in enumerate(known) if label in wanted], np.int64)
     if len(rows) > MOST_IMAGES:

@@ -4,10 +4,12 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from jaxsim.cli.train import warn_of_loss
 from jaxsim.core.errors import InputError
 from jaxsim.experiment import verification
 from jaxsim.experiment.graphs import open_graph
@@ -245,3 +247,15 @@ def test_more_neighbours_than_were_verified(index, tmp_path, jaxsim):
     words = ("train", config, "--data", index, "--out", tmp_path / "run")
     code, _, errors = jaxsim(*words)
     assert code == 2 and "--candidates 4" in errors
+
+
+def test_a_graph_that_harms_by_the_labels_measured_says_so(capsys):
+    def result(before, after):
+        pair = [SimpleNamespace(metrics={"all/map": v}) for v in (before, after)]
+        return SimpleNamespace(before=pair[0], after=pair[1])
+
+    warn_of_loss(result(0.5, 0.6))
+    warn_of_loss(SimpleNamespace(before=None, after=None))
+    assert not capsys.readouterr().err
+    warn_of_loss(result(0.5, 0.4))
+    assert "all/map fell" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import fiddle as fdl
 import numpy as np
 import pytest
 
+from jaxsim.checkpoint.folder import claim
 from jaxsim.core.errors import InputError
 from jaxsim.data.preprocess import Preprocessing
 from jaxsim.data.records import Record
@@ -34,7 +35,7 @@ def test_a_run_that_never_began_leaves_its_folder_to_others(tmp_path):
     for size_px in (64, 32):
         claim_folder(run, config(size_px=size_px), {"trained on": records})
         claim_inputs(run, {"the edges": np.ones(size_px)})
-        (run / "checkpoints").mkdir(exist_ok=True)
+        claim(run / "checkpoints").close()
     begin(run)
     claim_folder(run, config(size_px=32), {"trained on": records})
     claim_inputs(run, {"the edges": np.ones(32)})
