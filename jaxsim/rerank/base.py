@@ -90,18 +90,16 @@ class Reranker(Protocol):
 
 def neighbours(
     ranking: Ranking, gallery: Gallery, k: int
-) -> tuple[Float32[np.ndarray, "Q k D"], Float32[np.ndarray, "Q k"]]:
-    """Returns descriptors and scores of the first k results; zeros where missing.
+) -> Float32[np.ndarray, "Q k D"]:
+    """Returns descriptors of the first k results; zeros where missing.
 
     Args:
       ranking: [Q, K].
       gallery: that was ranked.
       k: at most K are returned.
     """
-    ids, scores = ranking.ids[:, :k], ranking.scores[:, :k]
-    found = ids >= 0
-    vectors = np.where(found[..., None], gallery.vectors[ids], 0)
-    return vectors.astype(np.float32), np.where(found, scores, 0).astype(np.float32)
+    ids = ranking.ids[:, :k]
+    return np.where(ids[..., None] >= 0, gallery.vectors[ids], 0).astype(np.float32)
 
 
 def below(top: Ranking, ranking: Ranking, start: int) -> Ranking:

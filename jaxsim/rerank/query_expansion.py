@@ -17,8 +17,10 @@ class QueryExpansion:
     """Asks again with a weighted mean of the query and its first results.
 
     q' = q + Σ s_iᵅ x_i over the first k results, scaled to length 1, where s_i is the
-    cosine, cut off at 0. With α = 0 that is average query expansion. A result that is
-    the query itself joins no second time, as where images of an index ask.
+    inner product of q and x_i, cut off at 0, whatever scores the results have: those
+    of diffusion, say, are no cosines. With α = 0 that is average query expansion. A
+    result that is the query itself joins no second time, as where images of an index
+    ask.
 
     Attributes:
       k: how many results join the query.
@@ -59,10 +61,10 @@ class QueryExpansion:
           ranking: of the gallery, [Q, K].
           gallery: that was ranked.
         """
-        vectors, scores = neighbours(ranking, gallery, self.k)
-        weights = np.maximum(scores, 0) ** self.alpha
-        weights[ranking.ids[:, : self.k] < 0] = 0
+        vectors = neighbours(ranking, gallery, self.k)
         cosines = np.einsum("qkd,qd->qk", vectors, asked.vectors)
+        weights = np.maximum(cosines, 0) ** self.alpha
+        weights[ranking.ids[:, : self.k] < 0] = 0
         weights[cosines > ITSELF] = 0
         expanded = asked.vectors + np.einsum("qk,qkd->qd", weights, vectors)
         length = np.linalg.norm(expanded, axis=1, keepdims=True)

@@ -5,8 +5,11 @@ import pytest
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
+from jaxsim.rerank.affinity import Affinity
 from jaxsim.rerank.base import Asked, Gallery
+from jaxsim.rerank.chain import Chain, Stage
 from jaxsim.rerank.database_augmentation import DatabaseAugmentation
+from jaxsim.rerank.diffusion import Diffusion
 from jaxsim.rerank.query_expansion import QueryExpansion
 
 # The example of the specification: four unit vectors and a query.
@@ -53,6 +56,31 @@ def test_query_expansion_equals_a_loop(alpha):
         np.testing.assert_allclose(found.vectors[row], expected, atol=1e-5)
         order = np.argsort(-(vectors @ expected), kind="stable")
         np.testing.assert_array_equal(ranking.ids[row], order)
+
+
+def test_after_diffusion_results_are_weighed_by_their_cosines():
+    rng = np.random.default_rng(5)
+    vectors, queries = unit(rng, 30), unit(rng, 4)
+    gallery = gallery_of(vectors)
+    diffusion = Diffusion(affinity=Affinity(k=6, kq=3))
+    stages = [
+        Stage("dfs", diffusion),
+        Stage("alpha_qe", QueryExpansion(k=5, alpha=3.0)),
+    ]
+    first = gallery.search(queries, 30)
+    reached, ranking = Chain(gallery, stages).rankings(queries, np.arange(4), first)
+    assert (reached.ids[:, :5] != first.ids[:, :5]).any()
+    for row, query in enumerate(queries):
+        total = query.astype(np.float64)
+        for i in reached.ids[row, :5]:
+            cosine = sum(
+                float(a) * float(b) for a, b in zip(query, vectors[i], strict=True)
+            )
+            total = total + max(0.0, cosine) ** 3 * vectors[i]
+        scores = vectors @ (total / np.linalg.norm(total))
+        order = np.argsort(-scores, kind="stable")
+        np.testing.assert_array_equal(ranking.ids[row], order)
+        np.testing.assert_allclose(ranking.scores[row], scores[order], atol=1e-5)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 3.0])
