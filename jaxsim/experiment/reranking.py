@@ -110,7 +110,6 @@ def build_stages(
 def _cosines(names: Sequence[StageName]) -> bool:
     """Whether scores after some stages are inner products of the descriptors of then.
 
-    Verification raises them, and leaves no others.
+    Verification has added inliers, which another one must not count again.
     """
-    kinds = [name.kind for name in names if name.kind != SPATIAL]
-    return not kinds or kinds[-1] not in {LEARNED, *GRAPH_STAGES}
+    return not names or names[-1].kind not in {SPATIAL, LEARNED, *GRAPH_STAGES}
