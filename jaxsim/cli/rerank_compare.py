@@ -3,12 +3,12 @@
 WHAT is a config with --data, the folder of an index, or a file of descriptors that
 `jaxsim embed` wrote; labelled images of an index or a file query each other.
 
-Methods are the stages of --rerank of `jaxsim evaluate`, by the same names and with the
-same numbers, alone or joined by +, such as dba:20+dfs:20. 'all' are cosine (descriptors
-alone, always measured), qe, alpha_qe, dba+qe, dfs (diffusion), offline (diffusion made
-beforehand), fsr (its largest eigenvalues), hybrid (these and the rest), kreciprocal. A
-file of --scores is one more: .npy of floats, a row for each query and a column for each
-image, higher is more similar.
+Methods are the stages of --rerank of `jaxsim evaluate` but learned, by the same names
+and with the same numbers, alone or joined by +, such as dba:20+dfs:20. 'all' are cosine
+(descriptors alone, always measured), qe, alpha_qe, dba+qe, dfs (diffusion), offline
+(diffusion made beforehand), fsr (its largest eigenvalues), hybrid (these and the rest),
+kreciprocal. A file of --scores is one more: .npy of floats, a row for each query and a
+column for each image, higher is more similar.
 
 Preparation is what happens before the first query (not the training of a graph),
 memory what is kept for queries beside the descriptors, and the time of a query that of

@@ -18,7 +18,13 @@ from jaxsim.evaluation.protocols.base import queries_of
 from jaxsim.evaluation.runner import evaluate_set
 from jaxsim.experiment.compared_sets import ComparedSets
 from jaxsim.experiment.reranking import build_stages
-from jaxsim.experiment.stage_names import GRAPH, graph_stage, parse_stages
+from jaxsim.experiment.stage_names import (
+    GRAPH,
+    METHODS_OPTION,
+    graph_stage,
+    parse_stages,
+    require_models,
+)
 from jaxsim.pipeline.embedding_map import EmbeddingMap
 from jaxsim.pipeline.method_map import method_map, require_labels
 from jaxsim.pipeline.rank import complete_rankings, ranked_in_stages
@@ -28,7 +34,7 @@ from jaxsim.rerank.chain import Chain, Stage
 from jaxsim.rerank.external import ExternalScores, read_scores
 from jaxsim.rerank.graph import TrainedGraph
 
-COSINE = "cosine"
+ALL, COSINE = "all", "cosine"
 METHODS = (
     COSINE,
     "qe",
@@ -159,24 +165,36 @@ def chosen_methods(text: str, *, graph: TrainedGraph | None = None) -> dict[str,
       graph: that stages named "gss" and "gssv" search by.
 
     Raises:
-      InputError: there is no such method.
+      InputError: there is no such method, or it needs a model that is not there.
 
     >>> chosen_methods("dfs, dba+dfs:50")
     {'cosine': '', 'dfs': 'dfs:20', 'dba+dfs:50': 'dba:20,dfs:50'}
     """
-    words = list(METHODS) if text.strip() == "all" else text.split(",")
+    option = METHODS_OPTION
+    words = list(METHODS) if text.strip() == ALL else text.split(",")
     chosen = {COSINE: ""}
     for word in words:
         parts = [part.strip() for part in word.split("+")]
         if parts == [COSINE]:
             continue
+        if "" in parts:
+            raise InputError(
+                f"{option} '{text}': a name is missing beside a comma or a +. Expected "
+                f"'{ALL}', or names such as dfs,dba:20+qe:10"
+            )
+        if ALL in parts:
+            raise InputError(
+                f"{option} '{text}': '{ALL}' goes with no other name. Give it alone, "
+                f"or the names that are wanted; it stands for {','.join(METHODS)}"
+            )
         try:
-            stages = parse_stages(",".join(parts), graph=graph, option="--methods")
+            stages = parse_stages(",".join(parts), graph=graph, option=option)
         except InputError as error:
             raise InputError(
-                f"{error}. Besides there are {COSINE} alone and 'all'; stages are "
+                f"{error}. Besides there are {COSINE} alone and '{ALL}'; stages are "
                 "joined by +"
             ) from error
+        require_models(stages, similarity=False, graph=graph is not None, option=option)
         chosen["+".join(parts)] = ",".join(map(str, stages))
     return chosen
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from jaxsim.core.errors import InputError
 from jaxsim.rerank.graph import TrainedGraph
 
+RERANK_OPTION, METHODS_OPTION = "--rerank", "--methods"
+"""Options that stages are given to; the second one's command takes no similarity."""
 LEARNED, SPATIAL = "learned", "spatial"
 GRAPH, VERIFIED_GRAPH = "gss", "gssv"
 AS_TRAINED = 0
@@ -49,7 +51,7 @@ class StageName(NamedTuple):
 
 
 def parse_stages(
-    text: str, *, graph: TrainedGraph | None = None, option: str = "--rerank"
+    text: str, *, graph: TrainedGraph | None = None, option: str = RERANK_OPTION
 ) -> list[StageName]:
     """Returns the stages named by "dba:20,qe:10,dfs,spatial:50".
 
@@ -99,7 +101,11 @@ def asked_stages(
 
 
 def require_models(
-    names: Sequence[StageName], *, similarity: bool, graph: bool
+    names: Sequence[StageName],
+    *,
+    similarity: bool,
+    graph: bool,
+    option: str = RERANK_OPTION,
 ) -> None:
     """Raises InputError if a stage needs a model and there is none.
 
@@ -107,16 +113,22 @@ def require_models(
       names: the stages.
       similarity: whether there is a similarity.
       graph: whether there is a graph.
+      option: that the stages were given to, for messages.
     """
     for name in names:
+        if name.kind == LEARNED and not similarity and option == METHODS_OPTION:
+            raise InputError(
+                f"{option} {name}: a learned similarity is no method here; 'jaxsim "
+                "evaluate' and 'jaxsim search' re-rank by it, with --similarity RUN"
+            )
         if name.kind == LEARNED and not similarity:
             raise InputError(
-                f"--rerank {name} needs --similarity RUN, the folder of a trained "
+                f"{option} {name} needs --similarity RUN, the folder of a trained "
                 "similarity"
             )
         if name.kind in {GRAPH, VERIFIED_GRAPH} and not graph:
             raise InputError(
-                f"--rerank {name} needs --graph RUN, the folder of a trained graph"
+                f"{option} {name} needs --graph RUN, the folder of a trained graph"
             )
 
 
@@ -129,8 +141,9 @@ def graph_stage(graph: TrainedGraph) -> StageName:
 def _parse(text: str, graph: TrainedGraph | None, option: str) -> StageName:
     kind, colon, digits = text.partition(":")
     if kind not in STAGES:
+        offered = [n for n in STAGES if n != LEARNED or option != METHODS_OPTION]
         raise InputError(
-            f"{option} {text}: there is no such stage; there are {', '.join(STAGES)}, "
+            f"{option} {text}: there is no such stage; there are {', '.join(offered)}, "
             "with or without a number, such as dfs or dfs:20"
         )
     if not colon and STAGES[kind] != AS_TRAINED:

@@ -62,8 +62,34 @@ def test_a_method_has_its_stages_in_a_chain_too():
     ["dfss", "dfs+", "cosine+dfs", "dfs:0", "", "qe:1,dfs:-1", "dfs,", "qe,gss"],
 )
 def test_what_is_no_method(words):
-    with pytest.raises(InputError, match="--methods"):
+    with pytest.raises(InputError, match="^--methods"):
         chosen_methods(words)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("dfs,qe+learned", "^--methods learned:1000: .*'jaxsim evaluate'"),
+        ("gss:5", "^--methods gss:5 needs --graph RUN"),
+        ("qe,dba+gssv:5", "^--methods gssv:5 needs --graph RUN"),
+        ("all,dfs", "'all' goes with no other name.* cosine,qe"),
+        ("all+dfs", "'all' goes with no other name"),
+        ("qe+", r"'qe\+': a name is missing"),
+        ("", "'': a name is missing"),
+    ],
+)
+def test_a_method_that_cannot_be_measured_is_refused_in_words_of_this_command(
+    words, message
+):
+    with pytest.raises(InputError, match=message) as refused:
+        chosen_methods(words)
+    assert "--rerank" not in str(refused.value)
+
+
+def test_a_learned_similarity_is_not_offered():
+    with pytest.raises(InputError, match="there are dba, .* dfs") as refused:
+        chosen_methods("dfss")
+    assert "learned" not in str(refused.value)
 
 
 def test_a_trained_graph_is_one_more_method(tmp_path):

@@ -7,7 +7,7 @@ from jaxsim.experiment.rerank_comparison import chosen_methods
 from jaxsim.experiment.reranking import GRAPH_STAGES
 from jaxsim.experiment.stage_names import STAGES, parse_stages
 
-NAMES = [name for name in STAGES if name not in ("gss", "gssv")]
+NAMES = [name for name in STAGES if name not in ("gss", "gssv", "learned")]
 
 
 def words(text, **options):
