@@ -48,6 +48,9 @@ def nearest_neighbours(
       k: >= 1; may exceed N.
       live: bool [N], the rows that can be found; None takes all.
 
+    Returns:
+      K = min(k, N); 1 if there are no rows.
+
     Raises:
       InputError: k < 1, shapes do not fit, or numbers are not finite.
     """
@@ -72,11 +75,13 @@ def self_neighbours(
       live: bool [N], rows that take part; others find and are found by nobody.
 
     Returns:
-      K = k. The first score is the row's squared length.
+      K = min(k, N); 1 if there are no rows. The first score is the row's squared
+      length.
 
     Raises:
       InputError: k < 1, or numbers are not finite.
     """
+    k = _at_most(k, vectors)
     found = _search(vectors, vectors, k - 1, live, own=True) if k > 1 else None
     rows = np.arange(len(vectors), dtype=np.int32)[:, None]
     if found is None:
@@ -120,6 +125,7 @@ def listed_neighbours(
 
 def _search(queries, database, k: int, live, *, own: bool) -> Neighbours:
     _require(queries, database, k, live)
+    k = _at_most(k, database)
     block = min(_DATABASE_ROWS, max(_SMALLEST_BLOCK, _power_of_two(len(database))))
     padding = -len(database) % block
     blocks = np.pad(database, ((0, padding), (0, 0)))
@@ -183,6 +189,11 @@ def _require(queries, database, k: int, live) -> None:
                 f"row {int(np.argmin(finite))} of the {name} has NaN or infinite "
                 "values; leave out images without a descriptor"
             )
+
+
+def _at_most(k: int, database) -> int:
+    """Returns how long lists are: no longer than they can be filled."""
+    return min(k, max(len(database), 1))
 
 
 def _power_of_two(count: int) -> int:

@@ -92,10 +92,13 @@ class KReciprocal:
         near, half = (_reciprocal(ids[:, : k + 1]) for k in (self.k1, self._half))
         own = _memberships(_expanded(near, half), gallery.vectors, gallery.vectors)
         shared = _sets(ids[:, : self.k2], len(ids)) @ own
+        least = scores[:, : self.k1 + 1].min(axis=1, initial=np.inf)
+        if scores.shape[1] <= self.k1:
+            least = np.full_like(least, -np.inf)  # A list that is not full takes all.
         return ReciprocalGallery(
             gallery.vectors,
             gallery.live,
-            least=scores[:, : self.k1 + 1].min(axis=1, initial=np.inf),
+            least=least,
             half=half,
             own=own,
             shared=_scaled(shared).tocsc(),

@@ -5,7 +5,7 @@ import pytest
 
 from jaxsim.data.records import Record
 from jaxsim.experiment.reranking import build_stages
-from jaxsim.experiment.stage_names import parse_stages
+from jaxsim.experiment.stage_names import STAGES, parse_stages
 from jaxsim.rerank.base import Gallery
 from jaxsim.rerank.chain import Chain
 from jaxsim.rerank.similarity import BilinearSimilarity
@@ -71,3 +71,29 @@ def test_inliers_count_once_if_more_results_are_verified(monkeypatch, tmp_path):
     once, twice = scores_after("spatial:8"), scores_after("spatial:3,spatial:8")
     assert once[2] > vectors[2] @ vectors[0] + 0.2
     assert twice == pytest.approx(once, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in STAGES if kind not in ("dba", "spatial", "gss", "gssv")]
+)
+def test_a_number_may_be_larger_than_any_collection(kind, tmp_path):
+    random = np.random.default_rng(1)
+    vectors = random.standard_normal((9, 4)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    gallery = Gallery(vectors, np.arange(9) != 4)
+
+    def ranked_by(number):
+        built = build_stages(
+            parse_stages(f"{kind}:{number}"),
+            queries=[],
+            database=[],
+            features_folder=tmp_path,
+            similarity=BilinearSimilarity(np.eye(4, dtype=np.float32)),
+        )
+        asked = -vectors[:2]
+        first = gallery.search(asked, 9)
+        return Chain(gallery, built).rankings(asked, np.arange(2), first)[-1]
+
+    found, expected = ranked_by(99999999999999999999999), ranked_by(20)
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)

@@ -17,10 +17,11 @@ def whole_numbers(rows, seed=0, dim=4):
 def sorted_ids(query, database, k, skip=()):
     rows = [i for i in range(len(database)) if i not in skip]
     rows.sort(key=lambda i: (-float(query @ database[i]), i))
-    return (rows + [-1] * k)[:k]
+    missing = [-1] * (len(database) - len(rows))
+    return (rows + missing)[:k]
 
 
-@pytest.mark.parametrize("k", [1, 4, 50])
+@pytest.mark.parametrize("k", [1, 4, 50, 10**23])
 @pytest.mark.parametrize("sizes", [(7, 16), (1024, 8192)])
 def test_nearest_is_a_stable_sort_for_every_block(k, sizes, monkeypatch):
     monkeypatch.setattr(module, "_QUERY_ROWS", sizes[0])
@@ -28,6 +29,7 @@ def test_nearest_is_a_stable_sort_for_every_block(k, sizes, monkeypatch):
     monkeypatch.setattr(module, "_SMALLEST_BLOCK", 1)
     queries, database = whole_numbers(17), whole_numbers(40, seed=1)
     ids, scores = nearest_neighbours(queries, database, k)
+    assert ids.shape == (17, min(k, 40))
     for query, found, values in zip(queries, ids, scores, strict=True):
         assert found.tolist() == sorted_ids(query, database, k)
         known = found >= 0
@@ -60,14 +62,29 @@ def test_rows_that_are_not_live_find_and_are_found_by_nobody():
 def test_alone():
     one = np.ones((1, 2), np.float32)
     assert self_neighbours(one, 1).ids.tolist() == [[0]]
-    assert self_neighbours(one, 3).ids.tolist() == [[0, -1, -1]]
+    assert self_neighbours(one, 3).ids.tolist() == [[0]]
+
+
+def test_lists_are_as_long_as_there_are_rows():
+    vectors = whole_numbers(6)
+    for k in (6, 7, 10**23):
+        ids, scores = self_neighbours(vectors, k)
+        assert ids.shape == scores.shape == (6, 6)
+        for row in range(6):
+            assert ids[row].tolist() == [
+                row,
+                *sorted_ids(vectors[row], vectors, 5, {row}),
+            ]
+    live = np.arange(6) != 2
+    ids = self_neighbours(vectors, 10**23, live=live).ids
+    assert ids.shape == (6, 6) and (ids[live, -1] == -1).all()
 
 
 def test_nothing():
     nobody = np.zeros((0, 3), np.float32)
-    assert self_neighbours(nobody, 2).ids.shape == (0, 2)
+    assert self_neighbours(nobody, 2).ids.shape == (0, 1)
     found = nearest_neighbours(np.ones((2, 3), np.float32), nobody, 2)
-    assert (found.ids == -1).all()
+    assert found.ids.tolist() == [[-1], [-1]]
 
 
 def test_bad_input():

@@ -69,7 +69,9 @@ def naive(vectors, query, *, k1, k2, weight):
 
         order = sorted(range(count), key=lambda g: (-to_query(g), g))
         reciprocal = {
-            g for g in order[:k1] if to_query(g) >= similarity(g, N(g, k1)[-1])
+            g
+            for g in order[:k1]
+            if len(N(g, k1)) < k1 or to_query(g) >= similarity(g, N(g, k1)[-1])
         }
         own = V(to_query, extended(reciprocal))
         asked_for = averaged(own, order[: k2 - 1])
@@ -82,7 +84,17 @@ def naive(vectors, query, *, k1, k2, weight):
     return np.array(scores)
 
 
-@pytest.mark.parametrize("k1, k2, weight", [(8, 3, 0.3), (5, 1, 0.0), (1, 6, 0.5)])
+@pytest.mark.parametrize(
+    "k1, k2, weight",
+    [
+        (8, 3, 0.3),
+        (5, 1, 0.0),
+        (1, 6, 0.5),
+        (49, 3, 0.3),
+        (50, 3, 0.3),
+        (10**23, 3, 0.0),
+    ],
+)
 def test_equals_a_loop(k1, k2, weight, monkeypatch):
     monkeypatch.setattr("jaxsim.rerank.k_reciprocal._MATCHES_AT_ONCE", 700)
     monkeypatch.setattr("jaxsim.rerank.k_reciprocal._PAIRS_AT_ONCE", 11)
