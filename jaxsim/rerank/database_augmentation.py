@@ -65,19 +65,23 @@ class DatabaseAugmentation:
     def _augmented(self, gallery: Gallery, rows) -> Float32[np.ndarray, "M D"]:
         own = gallery.vectors[rows]
         # A copy may be as near as the row itself, which is set first whatever comes.
-        found = gallery.search(own, self.k + 1)
+        near = min(self.k, len(gallery.vectors))
+        found = gallery.search(own, near + 1)
         itself = found.ids == rows[:, None]
         order = np.argsort(itself, axis=1, kind="stable")
-        ids = np.take_along_axis(found.ids, order, axis=1)[:, : self.k]
-        weights = np.where(ids >= 0, self.weights()[None, 1:], 0).astype(np.float32)
+        ids = np.take_along_axis(found.ids, order, axis=1)[:, :near]
+        weights = np.where(ids >= 0, self.weights(near)[None, 1:], 0).astype(np.float32)
         total = own + np.einsum("mk,mkd->md", weights, gallery.vectors[ids])
         return total / (1 + weights.sum(axis=1, keepdims=True))
 
-    def weights(self) -> Float32[np.ndarray, " k1"]:
-        """Returns the weight of the row itself and of each neighbour.
+    def weights(self, near: int) -> Float32[np.ndarray, " near1"]:
+        """Returns the weight of the row itself and of its first neighbours.
 
-        >>> DatabaseAugmentation(k=2).weights()
+        Args:
+          near: how many of these, k at the most.
+
+        >>> DatabaseAugmentation(k=2).weights(2)
         array([1. , 1. , 0.5], dtype=float32)
         """
-        falling = (self.k - np.arange(self.k)) / self.k
+        falling = (float(self.k) - np.arange(near)) / float(self.k)
         return np.concatenate([[1], falling]).astype(np.float32)

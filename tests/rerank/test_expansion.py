@@ -107,7 +107,7 @@ def test_missing_results_join_nothing():
 
 
 def test_weights_of_neighbours():
-    weights = DatabaseAugmentation(k=3).weights()
+    weights = DatabaseAugmentation(k=3).weights(3)
     np.testing.assert_allclose(weights, [1, 1, 2 / 3, 1 / 3], atol=1e-6)
 
 
@@ -134,6 +134,8 @@ def test_a_small_database_has_few_neighbours():
     vectors = unit(np.random.default_rng(4), 2)
     augmented = DatabaseAugmentation(k=20).prepare(gallery_of(vectors))
     expected = (vectors + vectors[::-1]) / 2
+    np.testing.assert_allclose(augmented.vectors, expected, atol=1e-6)
+    augmented = DatabaseAugmentation(k=10**23).prepare(gallery_of(vectors))
     np.testing.assert_allclose(augmented.vectors, expected, atol=1e-6)
     alone = DatabaseAugmentation(k=20).prepare(gallery_of(vectors[:1]))
     np.testing.assert_allclose(alone.vectors, vectors[:1], atol=1e-6)
