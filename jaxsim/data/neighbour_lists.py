@@ -147,6 +147,13 @@ def _read_csv(path: Path) -> np.ndarray:
 
 def _numbers(row: int, words: list[str]) -> list[int]:
     try:
-        return [int(word) for word in words if word.strip()]
+        found = [int(word) for word in words if word.strip()]
     except ValueError as error:
         raise ValueError(f"row {row} (line {row + 1}): {error}") from error
+    largest = np.iinfo(np.int64).max
+    for number in found:
+        if abs(number) > largest:
+            raise ValueError(
+                f"row {row} (line {row + 1}): {number} is too large for an image"
+            )
+    return found

@@ -75,6 +75,10 @@ def test_files_that_cannot_be_used(tmp_path):
     (tmp_path / "lists.csv").write_text("1\n0\n1,two\n")
     with pytest.raises(InputError, match=r"cannot be read \(row 2 \(line 3\).*'two'"):
         read_neighbour_lists(tmp_path / "lists.csv", rows=3)
+    for number in ("99999999999999999999999", "-99999999999999999999999"):
+        (tmp_path / "lists.csv").write_text(f"1\n{number}\n1\n")
+        with pytest.raises(InputError, match=rf"row 1 \(line 2\): {number} is too"):
+            read_neighbour_lists(tmp_path / "lists.csv", rows=3)
     (tmp_path / "lists.csv").write_text("1\n0\n1,9\n")
     with pytest.raises(InputError, match=r"row 2 \(line 3\) of .* names the image 9"):
         read_neighbour_lists(tmp_path / "lists.csv", rows=3)
