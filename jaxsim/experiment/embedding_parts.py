@@ -153,10 +153,11 @@ def _claim(out: Path, records: Sequence[Record], parts: int, fingerprint: str) -
             file.write(json.dumps(about).encode())
     wait_for_all("parts")
     known = read_object(path, mend="Embed into another --out")
-    if known != about:
-        what = next(name for name in about if known.get(name) != about[name])
+    both = {**about, **known}
+    what = next((name for name in both if known.get(name) != about.get(name)), None)
+    if what is not None:
         raise InputError(
             f"{out} holds parts of other images, labels or another model (its {what} "
-            f"is {known.get(what)}, not {about[what]}). Give the options that it was "
-            "started with, or another --out"
+            f"is {known.get(what)}, not {about.get(what)}). Give the options that it "
+            "was started with, or another --out"
         )

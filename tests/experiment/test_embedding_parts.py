@@ -72,4 +72,8 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     for wrong in (tmp_path / "all.npz", tmp_path / "all"):
         with pytest.raises(InputError, match="ends in .parquet"):
             embed_parts(wrong, images(), parts=2, model=tiny.model())
-    assert json.loads((out / "_parts.json").read_text())["parts"] == 2
+    known = json.loads((out / "_parts.json").read_text())
+    assert known["parts"] == 2
+    (out / "_parts.json").write_text(json.dumps({**known, "size_px": 300}))
+    with pytest.raises(InputError, match="its size_px is 300, not None"):
+        embed_parts(out, images(), parts=2, model=tiny.model())
