@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.cli.output import write_json
     from jaxsim.cli.progress import progress_bar
     from jaxsim.experiment.compared_sets import open_sets
-    from jaxsim.experiment.graphs import open_graph
+    from jaxsim.experiment.graphs import open_graph, tell_changes
     from jaxsim.experiment.rerank_comparison import chosen_methods, compare
 
     graph = options.graph and open_graph(options.graph)
@@ -103,6 +103,10 @@ def run(options: argparse.Namespace) -> None:
     )
     if graph:
         graph.check_described_by(compared.about["fingerprint"])
+        # The sets of a config need not be what its graph was trained on.
+        if "config" not in compared.about:
+            images = compared.embedding_of(compared.sets[0].database)
+            tell_changes(graph.trained, images.vectors, Path(options.what))
     found = compare(
         compared,
         methods=methods,

@@ -182,19 +182,25 @@ def test_search_by_a_graph(run, index, photos, tmp_path, jaxsim):
         assert len(json.loads(output)["queries"][0]["results"]) == ROWS
 
 
-def test_a_search_says_that_the_index_has_changed(run, index, photos, jaxsim, caplog):
+def test_search_and_compare_say_that_the_index_has_changed(
+    run, index, photos, jaxsim, caplog
+):
     words = ("search", index, photos / "coffee" / "1.jpg", "--graph", run)
     words += ("--rerank", "gss")
-    assert jaxsim(*words)[0] == 0
+    compare = ("rerank", "compare", index, "--methods", "cosine", "--graph", run)
+    assert jaxsim(*words)[0] == jaxsim(*compare)[0] == 0
     assert "not those that the graph was trained on" not in caplog.text
     save_noise(photos / "coffee" / "new.jpg")
     (photos / "coffee" / "2.jpg").unlink()
     (photos / "astronaut" / "2.jpg").unlink()
     (photos / "astronaut" / "0.jpg").rename(photos / "astronaut" / "moved.jpg")
     assert jaxsim("index", photos, "--out", index)[0] == 0
-    assert jaxsim(*words)[0] == 0
-    assert "not those that the graph was trained on: 1 of 5 are new" in caplog.text
-    assert "2 of its 6 are not there any more" in caplog.text
+    for command in (words, compare):
+        caplog.clear()
+        assert jaxsim(*command)[0] == 0
+        assert f"the images of {index} are not those that the graph" in caplog.text
+        assert "trained on: 1 of 5 are new" in caplog.text
+        assert "2 of its 6 are not there any more" in caplog.text
 
 
 def test_training_says_how_to_search(index, tmp_path, jaxsim):
