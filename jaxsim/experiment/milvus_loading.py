@@ -12,7 +12,7 @@ from jaxsim.data.records import Record
 from jaxsim.experiment.milvus_columns import NAME, ListColumns
 from jaxsim.index.milvus import MilvusIndex
 from jaxsim.index.milvus_layout import Layout
-from jaxsim.index.milvus_load import CollectionLoad
+from jaxsim.index.milvus_load import CollectionLoad, settle
 from jaxsim.index.milvus_server import Place
 from jaxsim.index.storage import IndexStore
 from jaxsim.pipeline.descriptor_blocks import DescriptorBlocks
@@ -92,8 +92,9 @@ class CollectionLoader:
           records: the images.
 
         Raises:
-          InputError: the list has none of them, Milvus cannot be reached, or the
-            collection is of other images or has other columns.
+          InputError: the list has none of them, Milvus cannot be reached, another load
+            of the collection may be under way, or it is of other images or has other
+            columns.
         """
         names = [stored_name(record.name) for record in records]
         self._layout_before(lambda: names)
@@ -183,7 +184,7 @@ class CollectionLoader:
         try:
             with bars("load", images) as progress:
                 for ids, vectors, rows in blocks:
-                    load.index.put(ids, vectors, rows)
+                    load.put(ids, vectors, rows)
                     progress(len(ids))
             return LoadReport(
                 images=len(load.finish()),
@@ -200,6 +201,8 @@ class CollectionLoader:
     def _layout_before(self, names: Names) -> Layout | None:
         """Checks what can be known before vectors are; None if there are no rows."""
         self.columns.require_some(names)
+        # So that a load which ended between two names hides no collection.
+        settle(self.place, replace_unfinished=self.replace)
         index = MilvusIndex.find(self.place)
         if index is None:
             return None

@@ -12,6 +12,7 @@ from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.index.base import check_k, check_vectors, search_in_blocks
 from jaxsim.index.milvus_layout import ID, Layout, create, listed, read_layout
 from jaxsim.index.milvus_server import CALL_S, Place, RefusedError, asking, connect
+from jaxsim.index.milvus_swap import put_back, take_name
 
 MOST_RESULTS = 16384
 _SENT_BYTES = 8 << 20
@@ -229,38 +230,46 @@ class MilvusIndex:
         with asking(self.place):
             self._client.flush(self.place.collection, timeout=CALL_S)
 
-    def rename(self, collection: str) -> None:
+    def rename(self, collection: str, *, aside: str) -> None:
         """Gives the collection another name, in place of the one that has it.
 
+        Args:
+          collection: the name.
+          aside: what the other is called meanwhile, and still if this fails; see
+            `put_back`. It is dropped then.
+
         Raises:
-          InputError: something else than jaxsim made the one that has it.
+          InputError: something else than jaxsim made the other, or Milvus refuses.
         """
         place = Place(self.place.uri, collection)
+        take_name(self._client, self.place.collection, place, aside=aside)
+        self.place = place
         with asking(place):
-            exists = self._client.has_collection(collection, timeout=CALL_S)
-        if exists:
-            # Refuses what something else has made.
-            read_layout(self._client, place)
-        with asking(place):
-            if exists:
-                self._client.drop_collection(collection, timeout=CALL_S)
-            self._client.rename_collection(
-                self.place.collection, collection, timeout=CALL_S
-            )
             # Milvus Lite forgets that it was loaded.
             self._client.load_collection(collection, timeout=CALL_S)
-        self.place = place
+            if self._client.has_collection(aside, timeout=CALL_S):
+                self._client.drop_collection(aside, timeout=CALL_S)
 
-    def read_property(self, name: str) -> str | None:
-        """Returns one of the words that Milvus keeps with the collection."""
+    def put_back(self, collection: str, *, aside: str) -> None:
+        """Undoes what `rename` did to the other, if it has failed.
+
+        Args:
+          collection: as given to `rename`.
+          aside: as given to `rename`.
+
+        Raises:
+          InputError: Milvus refuses.
+        """
+        place = Place(self.place.uri, collection)
+        put_back(self._client, place, aside=aside)
+
+    def is_there(self) -> bool:
+        """Returns whether the collection has not been dropped since."""
         with asking(self.place):
-            about = self._client.describe_collection(
-                self.place.collection, timeout=CALL_S
-            )
-        return dict(about.get("properties") or {}).get(name)
+            return self._client.has_collection(self.place.collection, timeout=CALL_S)
 
     def forget_property(self, name: str) -> None:
-        """Takes one of these words away."""
+        """Takes one of the words away that Milvus keeps with the collection."""
         with asking(self.place):
             self._client.drop_collection_properties(
                 self.place.collection, [name], timeout=CALL_S

@@ -11,13 +11,14 @@ from jaxsim.core.errors import InputError
 from jaxsim.data.records import Record
 from jaxsim.experiment import milvus_loading
 from jaxsim.experiment.milvus_loading import CollectionLoader
+from jaxsim.index import milvus_load
 from jaxsim.index.milvus import MilvusIndex
-from jaxsim.index.milvus_load import UNFINISHED
+from jaxsim.index.milvus_load import CollectionLoad
 from jaxsim.index.milvus_server import Place
 from jaxsim.pipeline.descriptor_file import write_descriptors
 from jaxsim.pipeline.embed import Embedding
 from tests.contracts.indexes import unit_vectors
-from tests.index.milvus import MODEL, require_milvus
+from tests.index.milvus import MODEL, ended_process, of_name, require_milvus
 
 _numbers = count()
 
@@ -89,12 +90,82 @@ def test_an_interrupted_load_leaves_the_collection(place, tmp_path, monkeypatch)
         patch.setattr(milvus_loading, "_BLOCK_ROWS", 3)
         with pytest.raises(KeyboardInterrupt):
             loader.load_file(later)
-    assert MilvusIndex.find(Place(place.uri, place.collection + UNFINISHED)) is None
+    assert of_name(place) == [place.collection]
     index = MilvusIndex.open(place)
     assert index.search(vectors, 1).ids.ravel().tolist() == list(range(10))
     assert loader.load_file(later).images == 8
     assert index.search(other_vectors, 1).ids.ravel().tolist() == list(range(8))
-    assert MilvusIndex.find(Place(place.uri, place.collection + UNFINISHED)) is None
+    assert of_name(place) == [place.collection]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("renaming", [1, 2])
+@pytest.mark.parametrize("kind", ["interrupt", "time-out"])
+def test_a_load_that_fails_at_its_end_leaves_the_collection(
+    kind, renaming, late, place, tmp_path, monkeypatch
+):
+    import pymilvus
+
+    timed_out = pymilvus.MilvusException(1, "time-out")
+    error = KeyboardInterrupt() if kind == "interrupt" else timed_out
+    loader = CollectionLoader.open(place)
+    ten, vectors = described(tmp_path / "ten.parquet", TEN)
+    later, other_vectors = described(tmp_path / "later.parquet", TEN[:8], seed=5)
+    loader.load_file(ten)
+    rename, calls = pymilvus.MilvusClient.rename_collection, count(1)
+
+    def fails(*given, **options):
+        last = next(calls) == renaming
+        if not last or late:
+            rename(*given, **options)
+        if last:
+            raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pymilvus.MilvusClient, "rename_collection", fails)
+        with pytest.raises((KeyboardInterrupt, InputError)):
+            loader.load_file(later)
+    # What was told to have failed may have been done.
+    new = late and renaming == 2
+    index = MilvusIndex.open(place)
+    kept = other_vectors if new else vectors
+    assert index.search(kept, 1).ids.ravel().tolist() == list(range(len(kept)))
+    if not new:
+        assert of_name(place) == [place.collection]
+    assert loader.load_file(later).images == 8
+    assert of_name(place) == [place.collection]
+
+
+@pytest.mark.parametrize("how", ["killed", "refused"])
+def test_a_load_that_ends_between_two_names_hides_no_collection(
+    how, place, tmp_path, monkeypatch
+):
+    import pymilvus
+
+    loader = CollectionLoader.open(place)
+    ten, vectors = described(tmp_path / "ten.parquet", TEN)
+    others, _ = described(tmp_path / "others.parquet", ["x", "y", "z"])
+    loader.load_file(ten)
+    rename, calls = pymilvus.MilvusClient.rename_collection, count(1)
+
+    def fails(*given, **options):
+        if next(calls) > 1:
+            raise pymilvus.MilvusException(1, "no more names today")
+        rename(*given, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pymilvus.MilvusClient, "rename_collection", fails)
+        patch.setattr(milvus_load.os, "getpid", ended_process)
+        if how == "killed":  # Nothing is done afterwards.
+            patch.setattr(CollectionLoad, "abandon", lambda self: None)
+        with pytest.raises(InputError, match="no more names today"):
+            loader.load_file(ten)
+    assert MilvusIndex.find(place) is None and len(of_name(place)) == 2
+    with pytest.raises(InputError, match="holds other images: of 10"):
+        loader.load_file(others)
+    assert of_name(place) == [place.collection]
+    found = MilvusIndex.open(place).search(vectors, 1)
+    assert found.ids.ravel().tolist() == list(range(10))
 
 
 def test_the_kind_of_search_stays_or_is_changed(place, tmp_path):

@@ -1,6 +1,8 @@
 """Collections of Milvus Lite for tests, where it is installed."""
 
 import importlib.util
+import subprocess
+import sys
 import tempfile
 from functools import cache
 from itertools import count
@@ -11,7 +13,7 @@ import pytest
 
 from jaxsim.index.milvus import MilvusIndex
 from jaxsim.index.milvus_layout import Layout
-from jaxsim.index.milvus_server import Place
+from jaxsim.index.milvus_server import Place, connect
 
 MODEL = "0123456789abcdef" * 2
 _numbers = count()
@@ -22,6 +24,20 @@ def require_milvus() -> None:
     for package in ("pymilvus", "milvus_lite"):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
+
+
+def of_name(place: Place) -> list[str]:
+    """Returns the collections whose names begin with that of one."""
+    client = connect(place, may_create=False)
+    names = [n for n in client.list_collections() if n.startswith(place.collection)]
+    client.close()
+    return sorted(names)
+
+
+def ended_process() -> int:
+    """Returns the number that a process had."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        return ended.pid
 
 
 @cache

@@ -78,11 +78,14 @@ def test_a_collection_takes_the_place_of_another(index):
     with pytest.raises(InputError, match="'other' of .* is there already"):
         MilvusIndex.create(other.place, layout)
     assert len(index) == 60
-    other.rename(index.place.collection)
+    other.rename(index.place.collection, aside="aside")
     for there in (other, MilvusIndex.open(index.place)):
         assert (there.place, there.layout) == (index.place, layout)
         assert len(there) == 1 and there.rows([4]) == {4: {"n": 7}}
-    assert MilvusIndex.find(replace(index.place, collection="other")) is None
+    for name in ("other", "aside"):
+        assert MilvusIndex.find(replace(index.place, collection=name)) is None
+    other.put(np.array([5]), np.eye(1, 8, dtype=np.float32), [{"n": 8}])
+    assert len(other) == 2
 
 
 def test_a_collection_is_there_when_it_is_opened_again(index, tmp_path):
@@ -167,7 +170,7 @@ def test_a_collection_of_others_is_not_touched(index):
             with pytest.raises(InputError, match=message):
                 touch(Place(index.place.uri, name))
         with pytest.raises(InputError, match=message):
-            index.rename(name)
+            index.rename(name, aside="aside")
         assert client.has_collection(name)
     with pytest.raises(InputError, match="no collection 'none'; it has alike, jaxsim"):
         MilvusIndex.open(Place(index.place.uri, "none"))

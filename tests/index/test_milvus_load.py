@@ -1,8 +1,6 @@
 """Loads of a collection of Milvus: what they let go, and others at the same time."""
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +10,12 @@ from jaxsim.core.errors import InputError
 from jaxsim.index import milvus_load
 from jaxsim.index.milvus import MilvusIndex
 from jaxsim.index.milvus_layout import Layout
-from jaxsim.index.milvus_load import LOADING, UNFINISHED, CollectionLoad
-from jaxsim.index.milvus_server import Place
+from jaxsim.index.milvus_load import LOADING, REPLACED, UNFINISHED, CollectionLoad
+from jaxsim.index.milvus_server import Place, connect
 from tests.contracts.indexes import unit_vectors
-from tests.index.milvus import MODEL, require_milvus
+from tests.index.milvus import MODEL, ended_process, of_name, require_milvus
 
+TOKEN = "0123456789abcdef"
 VECTORS = unit_vectors(10, 0)
 LAYOUT = Layout(model=MODEL, dimension=16)
 
@@ -28,12 +27,15 @@ def place(tmp_path):
 
 
 def fill(load):
-    load.index.put(np.arange(10), VECTORS)
+    load.put(np.arange(10), VECTORS)
     return load
 
 
-def beside(place):
-    return replace(place, collection=place.collection + UNFINISHED)
+def properties(place):
+    client = connect(place, may_create=False)
+    about = client.describe_collection(place.collection)
+    client.close()
+    return about.get("properties") or {}
 
 
 def left_by(place, owner, monkeypatch):
@@ -41,21 +43,23 @@ def left_by(place, owner, monkeypatch):
     with monkeypatch.context() as patch:
         new = staticmethod(lambda: milvus_load._Owner.read(owner))
         patch.setattr(milvus_load._Owner, "new", new)
-        fill(CollectionLoad.begin(place, LAYOUT))
+        return fill(CollectionLoad.begin(place, LAYOUT))
 
 
 def test_a_load_takes_the_place_and_leaves_no_mark(place):
     for _ in range(2):
-        index = fill(CollectionLoad.begin(place, LAYOUT)).finish()
+        load = fill(CollectionLoad.begin(place, LAYOUT))
+        assert LOADING in properties(load.index.place)
+        index = load.finish()
         assert len(index) == 10 and index.place == place
-        assert index.read_property(LOADING) is None
-        assert MilvusIndex.find(beside(place)) is None
+        assert LOADING not in properties(place)
+        assert of_name(place) == ["photos"]
 
 
 def test_a_load_that_is_given_up_goes(place):
     load = fill(CollectionLoad.begin(place, LAYOUT))
     load.abandon()
-    assert MilvusIndex.find(beside(place)) is None
+    assert of_name(place) == []
     load = fill(CollectionLoad.begin(place, LAYOUT))
     load.finish()
     load.abandon()
@@ -63,32 +67,70 @@ def test_a_load_that_is_given_up_goes(place):
 
 
 def test_what_a_killed_load_left_goes(place, monkeypatch):
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
     host = milvus_load._Owner.new().host
-    left_by(place, f"{host} {ended.pid} a1", monkeypatch)
+    left_by(place, f"{host} {ended_process()} {TOKEN}", monkeypatch)
     assert len(fill(CollectionLoad.begin(place, LAYOUT)).finish()) == 10
+    assert of_name(place) == ["photos"]
+
+
+def test_what_a_killed_load_has_put_aside_goes_when_another_has_the_name(place):
+    for name in ("photos", f"photos{REPLACED}{TOKEN}"):
+        made = MilvusIndex.create(replace(place, collection=name), LAYOUT)
+        made.put(np.arange(10), VECTORS)
+    begun = CollectionLoad.begin(place, LAYOUT)
+    assert of_name(place) == ["photos", begun.index.place.collection]
 
 
 def test_two_loads_at_once_are_refused(place, monkeypatch):
-    first = fill(CollectionLoad.begin(place, LAYOUT))
+    fill(CollectionLoad.begin(place, LAYOUT))
     message = rf"is being loaded by process {os.getpid()} on .* with --replace"
     with pytest.raises(InputError, match=message):
         CollectionLoad.begin(place, LAYOUT)
-    second = CollectionLoad.begin(place, LAYOUT, replace_unfinished=True)
-    with pytest.raises(InputError, match="another process loads .*'photos'.* given up"):
+    left_by(replace(place, collection="more"), f"elsewhere 7 {TOKEN}", monkeypatch)
+    with pytest.raises(InputError, match="by process 7 on elsewhere"):
+        CollectionLoad.begin(replace(place, collection="more"), LAYOUT)
+
+
+def test_a_load_whose_place_was_taken_writes_nothing_more(place):
+    first = fill(CollectionLoad.begin(place, LAYOUT))
+    second = fill(CollectionLoad.begin(place, LAYOUT, replace_unfinished=True))
+    given_up = "another process loads .*'photos'.* given up"
+    with pytest.raises(InputError, match=given_up):
+        first.put(np.arange(10, 20), VECTORS)
+    with pytest.raises(InputError, match=given_up):
         first.finish()
     first.abandon()
-    assert len(fill(second).finish()) == 10
-    left_by(place, "elsewhere 7 b2", monkeypatch)
+    index = second.finish()
+    assert len(index) == 10
+    with pytest.raises(InputError, match=given_up):
+        first.put(np.arange(10), -VECTORS)
+    assert index.search(VECTORS, 1).ids.ravel().tolist() == list(range(10))
+    assert of_name(place) == ["photos"]
+
+
+def test_loads_that_begin_at_the_same_moment_are_refused(place, monkeypatch):
+    create = MilvusIndex.create
+
+    def both(*given, **options):
+        with monkeypatch.context() as patch:
+            patch.setattr(MilvusIndex, "create", create)
+            left_by(place, f"elsewhere 7 {TOKEN}", patch)
+        return create(*given, **options)
+
+    monkeypatch.setattr(MilvusIndex, "create", both)
     with pytest.raises(InputError, match="by process 7 on elsewhere"):
         CollectionLoad.begin(place, LAYOUT)
+    assert of_name(place) == [f"photos{UNFINISHED}{TOKEN}"]
 
 
 def test_no_collection_goes_that_no_load_has_left(place):
-    mine = MilvusIndex.create(beside(place), LAYOUT)
-    mine.put(np.arange(10), VECTORS)
-    for replaces in (False, True):
-        with pytest.raises(InputError, match="needs the name 'photos_loading', and a"):
-            CollectionLoad.begin(place, LAYOUT, replace_unfinished=replaces)
-    assert len(MilvusIndex.open(beside(place))) == 10
+    names = [f"photos{UNFINISHED}{TOKEN}", f"photos{UNFINISHED}mine", "photos_loading"]
+    for name in names:
+        mine = MilvusIndex.create(replace(place, collection=name), LAYOUT)
+        mine.put(np.arange(10), VECTORS)
+    # Of another collection, whose name begins so.
+    CollectionLoad.begin(replace(place, collection="photos_loading"), LAYOUT)
+    fill(CollectionLoad.begin(place, LAYOUT, replace_unfinished=True)).finish()
+    assert len(of_name(place)) == 5
+    for name in names:
+        assert len(MilvusIndex.open(replace(place, collection=name))) == 10
