@@ -68,8 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     store.add_argument(
         "--replace",
         action="store_true",
-        help="let go what the collection holds of other images, columns or models, "
-        "and another load that may be under way",
+        help="means two things: let go what the collection holds, be it of other "
+        "images, columns or models; and take the place of another load of it that may "
+        "be under way, or has ended without finishing",
     )
 
 

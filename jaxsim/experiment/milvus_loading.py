@@ -231,5 +231,6 @@ class CollectionLoader:
             raise InputError(
                 f"{self.place} holds other images: of {len(there)} that were looked "
                 f"at, such as '{there[0]}', these have {shared}. Choose another "
-                "--collection for them, or --replace those that are there"
+                "--collection for them, or --replace those that are there, which also "
+                "takes the place of another load that may be under way"
             )

@@ -44,7 +44,11 @@ class _Owner:
 
     @classmethod
     def read(cls, text: str) -> "_Owner":
-        """Reads what `str` wrote."""
+        """Reads what `str` wrote.
+
+        Raises:
+          ValueError: it has not.
+        """
         host, process, load = text.split()
         return cls(host, int(process), load)
 
@@ -59,8 +63,8 @@ class _Owner:
             os.kill(self.process, 0)
         except ProcessLookupError:
             return False
-        except OSError:
-            pass  # It is there, and somebody else's.
+        except (OSError, OverflowError):
+            pass  # It is there, and somebody else's; or no number of a process.
         return True
 
 
@@ -218,10 +222,20 @@ def _has_ended(client: Any, place: Place, name: str, replaces: bool) -> bool:
     text = dict(about.get("properties") or {}).get(LOADING)
     if text is None:
         return False
-    owner = _Owner.read(text)
-    if owner.may_run() and not replaces:
+    running = _running(text)
+    if running and not replaces:
         raise InputError(
-            f"{place} is being loaded by process {owner.process} on {owner.host}. Wait "
-            "for it; or, if it has ended without finishing, load with --replace"
+            f"{place} is being loaded by {running}. Wait for it; or, if it has ended "
+            "without finishing, load with --replace, which also replaces other images, "
+            "columns and models than these"
         )
     return True
+
+
+def _running(mark: str) -> str:
+    """Returns who may be at work, or nothing."""
+    try:
+        owner = _Owner.read(mark)
+    except ValueError:
+        return f"'{mark}'"
+    return f"process {owner.process} on {owner.host}" if owner.may_run() else ""

@@ -1,6 +1,7 @@
 """Loads of a collection of Milvus: what they let go, and others at the same time."""
 
 import os
+import socket
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from jaxsim.index.milvus_server import Place, connect
 from tests.contracts.indexes import unit_vectors
 from tests.index.milvus import MODEL, ended_process, of_name, require_milvus
 
+HOST = socket.gethostname()
 TOKEN = "0123456789abcdef"
 VECTORS = unit_vectors(10, 0)
 LAYOUT = Layout(model=MODEL, dimension=16)
@@ -67,8 +69,7 @@ def test_a_load_that_is_given_up_goes(place):
 
 
 def test_what_a_killed_load_left_goes(place, monkeypatch):
-    host = milvus_load._Owner.new().host
-    left_by(place, f"{host} {ended_process()} {TOKEN}", monkeypatch)
+    left_by(place, f"{HOST} {ended_process()} {TOKEN}", monkeypatch)
     assert len(fill(CollectionLoad.begin(place, LAYOUT)).finish()) == 10
     assert of_name(place) == ["photos"]
 
@@ -89,6 +90,18 @@ def test_two_loads_at_once_are_refused(place, monkeypatch):
     left_by(replace(place, collection="more"), f"elsewhere 7 {TOKEN}", monkeypatch)
     with pytest.raises(InputError, match="by process 7 on elsewhere"):
         CollectionLoad.begin(replace(place, collection="more"), LAYOUT)
+
+
+@pytest.mark.parametrize("mark", ["me", "a b c", f"{HOST} {10**30} x", "a 1 b c"])
+def test_a_mark_that_nobody_understands_is_of_a_load_that_may_run(mark, place):
+    other = replace(place, collection=f"photos{UNFINISHED}{TOKEN}")
+    MilvusIndex.create(other, LAYOUT, properties={LOADING: mark})
+    message = "is being loaded by .*--replace, which also replaces other images"
+    with pytest.raises(InputError, match=message):
+        CollectionLoad.begin(place, LAYOUT)
+    assert of_name(place) == [other.collection]
+    load = fill(CollectionLoad.begin(place, LAYOUT, replace_unfinished=True))
+    assert of_name(place) == [load.index.place.collection]
 
 
 def test_a_load_whose_place_was_taken_writes_nothing_more(place):
