@@ -80,9 +80,14 @@ def job_from(
             raise InputError(
                 f"{here}: {shown(variable)} {found}; it must be a whole number"
             )
-    if not address.rpartition(":")[0] or not address.rpartition(":")[2].isdecimal():
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
         raise InputError(f"{here} is no host:port, such as machine1:29400")
+    if not 1 <= int(port) <= 65535:
+        raise InputError(f"{here}: the port is {port}; it must be 1 to 65535")
     count, rank = int(given[COUNT]), int(given[RANK])
+    if count < 1:
+        raise InputError(f"{here}: {shown(COUNT)} is {count}; it must be 1 or more")
     if not 0 <= rank < count:
         raise InputError(
             f"process {rank} of {count} ({shown(RANK)}): they are numbered from 0 to "

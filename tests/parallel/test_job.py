@@ -22,6 +22,16 @@ def test_the_environment_names_the_job():
         ({"JAX_PROCESS_ID": "-1"}, "numbered from 0"),
         (devices | {"JAX_LOCAL_DEVICE_IDS": "a"}, "JAX_LOCAL_DEVICE_IDS=a are no"),
         (devices | {"JAX_COORDINATOR_ADDRESS": "h"}, "ADDRESS=h is no host:port"),
+        (
+            devices | {"JAX_COORDINATOR_ADDRESS": "h:65536"},
+            "ADDRESS=h:65536: the port is 65536; it must be 1 to 65535",
+        ),
+        (devices | {"JAX_COORDINATOR_ADDRESS": "h:0"}, "the port is 0; it must be"),
+        (
+            devices | {"JAX_NUM_PROCESSES": "0"},
+            "ADDRESS=h:1: JAX_NUM_PROCESSES is 0; it must be 1 or more",
+        ),
+        (devices | {"JAX_NUM_PROCESSES": "-2"}, "JAX_NUM_PROCESSES is -2; it must be"),
     ):
         with pytest.raises(InputError, match=message) as error:
             job_from(named | wrong)
@@ -39,6 +49,8 @@ ADDRESS, COUNT, RANK = OPTIONS
         ({COUNT: "x"}, {ADDRESS: "h:1"}, "h:1: JAX_NUM_PROCESSES is 'x'"),
         ({}, {COUNT: "2", RANK: "0"}, "--num-processes and --process-id: --coord"),
         ({}, {ADDRESS: "h", COUNT: "2", RANK: "0"}, "--coordinator h is no host:port"),
+        ({}, {ADDRESS: "h:99999", COUNT: "2", RANK: "0"}, "--coordinator h:99999: the"),
+        ({}, {ADDRESS: "h:1", COUNT: "0", RANK: "0"}, "--num-processes is 0; it must"),
         ({}, {ADDRESS: "h:1", COUNT: "2", RANK: "2"}, r"2 of 2 \(--process-id\)"),
         ({ADDRESS: "h:1", COUNT: "2"}, {RANK: "2"}, r"2 of 2 \(--process-id\)"),
     ],
@@ -47,6 +59,10 @@ def test_messages_speak_of_what_was_used(environment, options, message):
     with pytest.raises(InputError, match=message) as error:
         job_from(environment, options)
     assert "JAX_" not in str(error.value) or COUNT in environment
+
+
+def test_the_last_port_is_one():
+    assert job_from({ADDRESS: "h:65535", COUNT: "1", RANK: "0"}) == Job("h:65535", 1, 0)
 
 
 def test_options_go_before_the_environment():
