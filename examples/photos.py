@@ -30,7 +30,7 @@ def read_about(folder: Path, format: str) -> dict:
         )
     try:
         about = json.loads(path.read_text())
-        kind, written = about["kind"], about["exported_as"]
+        kind, written, _ = about["kind"], about["exported_as"], folder / about["file"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SystemExit(f"{path} was not written by jaxsim export ({error})") from None
     if kind != "descriptor":

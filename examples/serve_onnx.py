@@ -11,8 +11,14 @@ file.
 import sys
 from pathlib import Path
 
-import onnxruntime
 from photos import serve
+
+try:
+    import onnxruntime
+except ImportError as error:
+    raise SystemExit(
+        f"onnxruntime cannot be imported ({error}): pip install onnxruntime"
+    ) from None
 
 
 def open_model(path: Path):

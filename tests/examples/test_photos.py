@@ -1,7 +1,9 @@
-"""What the examples do with photos that cannot be read."""
+"""What the examples do with photos, models and packages that are not there."""
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +71,9 @@ def test_what_is_no_export_or_no_folder_is_said(module, tmp_path):
     assert "there are no photos in" in said(photos)
     Image.new("RGB", (40, 40)).save(photos / "a.png")
     assert "is no exported model: there is no" in said(photos)
-    for text in ("{", "{}", "[]"):
+    nameless = json.dumps({"kind": "descriptor", "exported_as": "onnx"})
+    unnamed = json.dumps(exported | {"file": None})
+    for text in ("{", "{}", "[]", nameless, unnamed):
         about.write_text(text)
         assert "was not written by jaxsim export" in said(photos)
     about.write_text(json.dumps(exported | {"kind": "similarity"}))
@@ -84,3 +88,19 @@ def test_what_is_no_export_or_no_folder_is_said(module, tmp_path):
         raise ValueError("no model\nat all")
 
     assert said(photos, fails) == f"{model / 'model.onnx'} cannot be opened: no model"
+
+
+def test_a_missing_onnxruntime_is_said_in_a_sentence(tmp_path):
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('none here')")
+    code = (
+        "import runpy, sys; sys.path[:0] = sys.argv[1:];"
+        "runpy.run_path(sys.argv[2] + '/serve_onnx.py', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path, PHOTOS.parent],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    sentence = "onnxruntime cannot be imported (none here): pip install onnxruntime\n"
+    assert (done.returncode, done.stderr) == (1, sentence)
