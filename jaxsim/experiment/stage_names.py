@@ -69,7 +69,13 @@ def parse_stages(
     >>> [str(name) for name in parse_stages("dba, dfs, spatial:30")]
     ['dba:20', 'dfs:20', 'spatial:30']
     """
-    return [_parse(word.strip(), graph, option) for word in text.split(",")]
+    words = [word.strip() for word in text.split(",")]
+    if "" in words:
+        raise InputError(
+            f"{option} '{text}': a name is missing beside a comma. Expected names such "
+            "as dba:20,qe:10"
+        )
+    return [_parse(word, graph, option) for word in words]
 
 
 def asked_stages(
