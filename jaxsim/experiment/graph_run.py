@@ -118,11 +118,17 @@ class GraphRun:
             raise InputError(
                 f"{len(vectors)} images make no graph. Give an index of at least 2"
             )
-        if self.experiment.neighbours > len(vectors):
+        given = {
+            "k": self.experiment.neighbours,
+            "kq": self.experiment.query_neighbours,
+        }
+        large = [name for name, number in given.items() if number > len(vectors)]
+        if large:
             raise InputError(
-                f"k={self.experiment.neighbours}, which counts an image itself, and "
-                f"the index has {len(vectors)} images. Give the config an option k of "
-                f"{len(vectors)} at the most; far fewer make a better graph"
+                f"{' and '.join(f'{name}={given[name]}' for name in large)}, and the "
+                f"index has {len(vectors)} images; k counts an image itself. Give the "
+                f"config options {' and '.join(large)} of {len(vectors)} at the most; "
+                "far fewer make a better graph"
             )
         return vectors
 

@@ -249,7 +249,7 @@ def test_graphs_of_other_descriptors_and_damaged_ones(run, index, photos, jaxsim
 def test_more_neighbours_than_were_verified(index, tmp_path, jaxsim):
     assert jaxsim("graph", "verify", index, "--candidates", "2")[0] == 0
     dim = IndexStore.open(index).dimension
-    config = f"{CONFIGS / 'gss.py'}:dim={dim},k=5,graph=verified"
+    config = f"{CONFIGS / 'gss.py'}:dim={dim},k=5,kq=2,graph=verified"
     words = ("train", config, "--data", index, "--out", tmp_path / "run")
     code, _, errors = jaxsim(*words)
     assert code == 2 and "--candidates 4" in errors

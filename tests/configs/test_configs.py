@@ -119,7 +119,7 @@ def run_stages(config: fdl.Config, root: Path, data: Path) -> None:
 
 def run_graph(config: fdl.Config, root: Path, data: Path) -> None:
     """Trains for two epochs on descriptors of four numbers."""
-    config.steps, config.neighbours = 2, 3
+    config.steps, config.neighbours, config.query_neighbours = 2, 3, 3
     if config.published is None:
         make_data(config.data, root)
         shrink(config.descriptor)

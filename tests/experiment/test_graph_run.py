@@ -124,6 +124,13 @@ def test_more_neighbours_than_images(run, tmp_path):
     GraphRun(small(neighbours=count), data, tmp_path, no_bars).graph  # noqa: B018
     with pytest.raises(InputError, match=f"k={count + 1}, .* k of {count} at the most"):
         GraphRun(small(neighbours=count + 1), data, tmp_path, no_bars).graph  # noqa: B018
+    GraphRun(small(query_neighbours=count), data, tmp_path, no_bars).graph  # noqa: B018
+    for both in (True, False):
+        more = {"query_neighbours": count + 1} | ({"neighbours": 99} if both else {})
+        names = ("k=99 and ", "k and ") if both else ("", "")
+        message = f"^{names[0]}kq={count + 1}, .* {names[1]}kq of {count} at the most"
+        with pytest.raises(InputError, match=message):
+            GraphRun(small(**more), data, tmp_path, no_bars).graph  # noqa: B018
 
 
 def test_the_curves_start_from_the_untrained_network(run):
