@@ -105,7 +105,8 @@ def neighbours(
 def below(top: Ranking, ranking: Ranking, start: int) -> Ranking:
     """Returns the results from a place on, their scores lowered below others'.
 
-    Scores of a query are lowered by one number, and only where they must be.
+    Scores of a query are lowered by one number, and only where they must be. They keep
+    their order up to rounding: where float32 makes them equal, ids order them.
 
     Args:
       top: [Q, start], what comes before them.

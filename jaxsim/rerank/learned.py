@@ -19,8 +19,9 @@ class LearnedReranking:
     """Orders the first results of each query by a similarity of pairs.
 
     A number of results at least that of the images re-scores everything. Results after
-    the first `top` stay behind them in their order; where needed their scores are all
-    lowered by one number, so that the ranking's scores still fall. This keeps every id.
+    the first `top` stay behind them in their order, up to rounding: where needed their
+    scores are all lowered by one number, so that the ranking's scores still fall. This
+    keeps every id.
 
     Attributes:
       similarity: scores pairs of a query and an image.

@@ -34,7 +34,7 @@ class SpatialVerification:
 
     The other results stay behind, as they were. Cosines only rise, so that none of the
     first can fall below them; after other stages their scores are all lowered by one
-    number where needed. This keeps every id.
+    number where needed, which keeps their order up to rounding. This keeps every id.
 
     Attributes:
       query_features: gives the local features of a query, by its row.

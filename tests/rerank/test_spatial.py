@@ -5,7 +5,7 @@ import pytest
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
-from jaxsim.rerank.base import Asked, Gallery
+from jaxsim.rerank.base import Asked, Gallery, below
 from jaxsim.rerank.pairs import PairVerifier
 from jaxsim.rerank.spatial import SpatialVerification
 from tests.rerank.features import random_features, seen_from_elsewhere
@@ -87,6 +87,14 @@ def test_descriptors_change_nothing_where_their_scores_are_there_already():
     again = stage(top=8, fused_with="descriptors")(NAMED, ranking, gallery)[1]
     np.testing.assert_array_equal(again.ids, plain.ids)
     np.testing.assert_allclose(again.scores[:, :8], plain.scores[:, :8], atol=1e-6)
+
+
+def test_scores_that_rounding_makes_equal_are_ordered_by_ids():
+    top = Ranking(np.array([[0]]), np.float32([[-1.0]]))
+    whole = Ranking(np.array([[0, 4, 3]]), np.float32([[3e-8, 2e-8, 1e-8]]))
+    assert below(top, whole, 1).ids.tolist() == [[3, 4]]
+    apart = Ranking(whole.ids, np.float32([[0.3, 0.2, 0.1]]))
+    assert below(top, apart, 1).ids.tolist() == [[4, 3]]
 
 
 def test_missing_results_stay_missing_after_other_stages():
