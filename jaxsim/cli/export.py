@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.experiment.described import is_descriptor_file
     from jaxsim.experiment.descriptors import descriptor_config
     from jaxsim.experiment.exporting import export_model
-    from jaxsim.report.export_page import export_page
+    from jaxsim.report.export_page import compared_on, export_page
     from jaxsim.report.page import write_page
 
     model = Path(options.model)
@@ -94,8 +94,8 @@ def run(options: argparse.Namespace) -> None:
     write_page(options.out / "report.html", export_page(report, title=title))
     metrics = report.metrics()
     print(
-        f"{options.out}: {metrics['size_bytes'] / 1e6:.1f} MB; on {report.compared} "
-        f"the largest error is "
+        f"{options.out}: {metrics['size_bytes'] / 1e6:.1f} MB; on "
+        f"{compared_on(report)} the largest error is "
         f"{metrics['max_error']:.2g}, the least cosine {metrics['min_cosine']:.7f}, "
         f"and {metrics['rankings_unchanged']:.0%} of the rankings are unchanged",
         file=sys.stderr,

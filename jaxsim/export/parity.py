@@ -17,10 +17,10 @@ TIE = 1e-5
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """What was compared, photo by photo.
+    """What was compared, one by one.
 
     Attributes:
-      names: of N photos.
+      names: of N photos, or of descriptors where the model takes these.
       errors: of each, the largest difference of a number; of descriptors as a part of
         the largest length among them, which is 1 for unit vectors.
       cosines: of each, between both descriptors, or both rows of scores.

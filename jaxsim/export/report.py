@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from jaxsim.export.about import DESCRIPTOR, SIMILARITY
 from jaxsim.export.onnx_file import ONNX_FILE
 from jaxsim.export.parity import Parity
 from jaxsim.export.safetensors_file import SAFETENSORS_FILE
@@ -43,15 +42,6 @@ class ExportReport:
     parity: Parity
     device: str
     versions: dict[str, str]
-
-    @property
-    def compared(self) -> str:
-        """What the file was compared with the model on, in words."""
-        count = len(self.parity.names)
-        if self.about["kind"] == DESCRIPTOR:
-            return f"{count} photos"
-        pairs = "all pairs of " if self.about["kind"] == SIMILARITY else ""
-        return f"{pairs}{count} descriptors"
 
     def metrics(self) -> dict[str, float]:
         """Returns the numbers of the report."""

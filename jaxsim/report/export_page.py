@@ -1,7 +1,9 @@
 """A page about one exported model: what it is, and how well it agrees."""
 
+from jaxsim.export.about import DESCRIPTOR, SIMILARITY
 from jaxsim.export.report import ExportReport
 from jaxsim.report.page import render
+from jaxsim.report.text import count
 
 DEFINITIONS = {
     "max_error": "largest difference of a number of a descriptor, whose length is 1 "
@@ -14,6 +16,15 @@ DEFINITIONS = {
     "size_bytes": "of the model's file",
 }
 MOST_ROWS = 100
+
+
+def compared_on(report: ExportReport) -> str:
+    """Returns what a file was compared with the model on, in words."""
+    number, kind = len(report.parity.names), report.about["kind"]
+    if kind == DESCRIPTOR:
+        return count(number, "photo")
+    pairs = "all pairs of " if kind == SIMILARITY else ""
+    return pairs + count(number, "descriptor")
 
 
 def export_page(report: ExportReport, *, title: str) -> str:
@@ -45,7 +56,8 @@ def export_page(report: ExportReport, *, title: str) -> str:
         "arrays": arrays,
         "files": {name: f"{size:,} bytes" for name, size in report.files.items()},
         "measured": {"device": report.device, **report.versions},
-        "compared": report.compared,
+        "compared": compared_on(report),
+        "total": len(parity.names),
         "rows": list(compared)[:MOST_ROWS],
     }
     return render("export.html.jinja", context)

@@ -13,6 +13,7 @@ from jaxsim.export.graph_program import GraphQueries, graph_program
 from jaxsim.export.report import FORMATS
 from jaxsim.export.write import export_graph
 from jaxsim.pipeline.graph_model import GraphModel
+from jaxsim.report.export_page import compared_on
 from tests.rerank.test_graph import QUERY, X, trained, unit
 
 NEEDED = {"onnx": "onnxruntime", "stablehlo": "flatbuffers"}
@@ -52,7 +53,7 @@ def test_files_agree_on_images_that_are_in_no_index(format, tmp_path):
     report = export_graph(model, out, vectors, "abcde", format=format)
     assert report.parity.names[:6] == ("a", "b", "c", "d", "e", "a + b")
     assert report.metrics()["compared"] == 10
-    assert report.compared == "10 descriptors"
+    assert compared_on(report) == "10 descriptors"
     assert report.metrics()["max_error"] < 1e-6
     about = json.loads((out / "model.json").read_text())
     assert about["kind"] == "graph queries" and about["described_by"] == "0" * 32
