@@ -9,7 +9,10 @@ set -euo pipefail
 
 out="" before=""
 for word in "$@"; do
-    [ "$before" != --out ] || out="$word"
+    case "$word" in
+        --out=*) out="${word#--out=}" ;;
+        *) [ "$before" != --out ] || out="$word" ;;
+    esac
     before="$word"
 done
 [ -n "$out" ] || { echo "$0: give the folder of the run as --out RUN" >&2; exit 2; }

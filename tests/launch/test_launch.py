@@ -113,6 +113,15 @@ def test_an_example_is_launched_where_nothing_is_named(launched, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {".venv", "launch", "runs"}
 
 
+@pytest.mark.parametrize("words", [["--out", "a run/"], ["--out=a run/"]])
+def test_the_run_is_found_however_it_is_named(words, launched, tmp_path):
+    launch, command = launched
+    command.write_text('#!/bin/sh\necho "$*"\n')
+    done = launch("config.py", *words, "--data", "with --out=x in it")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a run.process1.log").read_text() == done.stdout
+
+
 def test_a_second_process_that_fails_is_pointed_to(launched):
     launch, command = launched
     command.write_text('#!/bin/sh\nexit "$JAX_PROCESS_ID"\n')
