@@ -164,7 +164,7 @@ def test_stages_of_reranking_are_measured_and_timed(
         ("gss", "--rerank gss needs --graph RUN"),
         ("dba:0", "expected dba:K"),
         ("qe:1.5", "expected qe:K"),
-        ("qe:1,", "there is no such stage"),
+        ("qe:1,", "a name is missing beside a comma"),
     ],
 )
 def test_wrong_stages_are_refused_before_the_work(jaxsim, tmp_path, stages, message):
