@@ -115,7 +115,7 @@ def _slope(scores: Array, beta: Array) -> Array:
 
 
 def _mean(total: Array, beta: Array, alpha: float, count: int) -> Array:
-    return -alpha / 2 * (total / count**2 + beta**2)
+    return -alpha / 2 * (total / float(count) ** 2 + beta**2)
 
 
 def _product(slopes: Array, rows: Array) -> Array:

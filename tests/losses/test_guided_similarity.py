@@ -95,3 +95,11 @@ def test_nothing():
 def test_zero_vectors_have_gradient_zero():
     gradient = jax.grad(lambda x: guided_similarity(x, beta=0.3))(jnp.zeros((3, 2)))
     assert not gradient.any()
+
+
+def test_more_pairs_than_an_int32_counts_are_traced():
+    def gradient(vectors):
+        return jax.grad(lambda v: guided_similarity(v, beta=0.3, alpha=1.0))(vectors)
+
+    vectors = jax.ShapeDtypeStruct((100_000, 2), jnp.float32)
+    assert jax.eval_shape(gradient, vectors).shape == (100_000, 2)
