@@ -20,8 +20,8 @@ Hardware: 2 cores of an AMD EPYC (AVX-512), float32
 Time:     20 minutes of training and measuring, on cores that others used too
 Expect:   unseen/map@r .377 neither trained nor whitened, .392 whitened, .488 at step
           80, .531 at step 160, .541 at step 240, .537 at the end. From the .537 of
-          configs/dir_lite0_classes.py triplets gain nothing (.534 and .531 at the
-          steps 40 and 160 of two runs)
+          configs/dir_lite0_classes.py triplets gain nothing: .534 at step 40, with
+          weights=RUN/model,rate=1e-4,steps=160
 Source:   Gordo et al. 2017: pool mining of triplets, gradients of one group of images
           at a time. Hermans et al. 2017 for the hardest of the batch.
 """

@@ -107,3 +107,34 @@ class GraphExperiment:
         rate = self.learning_rate
         if not callable(rate) and not 0 < rate < math.inf:
             raise InputError(f"learning_rate={rate} is not above 0")
+
+    def check_fits(self, images: int, length: int) -> None:
+        """Raises InputError if no such graph can be made of these descriptors.
+
+        Args:
+          images: how many there are.
+          length: how many numbers each has.
+        """
+        dim = self.network.dim
+        if length != dim:
+            raise InputError(
+                f"the descriptors have {length} dimensions, and the network "
+                f"is one of {dim}. Give the config the option dim={length}, "
+                f"as in configs/gss.py:dim={length}"
+            )
+        if images < 2:
+            raise InputError(
+                f"{images} images make no graph. Give an index of at least 2"
+            )
+        given = {
+            "k": self.neighbours,
+            "kq": self.query_neighbours,
+        }
+        large = [name for name, number in given.items() if number > images]
+        if large:
+            raise InputError(
+                f"{' and '.join(f'{name}={given[name]}' for name in large)}, and the "
+                f"index has {images} images; k counts an image itself. Give the "
+                f"config options {' and '.join(large)} of {images} at the most; "
+                "far fewer make a better graph"
+            )

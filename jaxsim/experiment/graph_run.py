@@ -11,7 +11,6 @@ import numpy as np
 
 from jaxsim.checkpoint.manager import Checkpoints
 from jaxsim.core.environment import device_name, versions
-from jaxsim.core.errors import InputError
 from jaxsim.core.progress import Bars
 from jaxsim.core.ranking import MISSING_ID
 from jaxsim.data.records import Record
@@ -107,29 +106,7 @@ class GraphRun:
     @cached_property
     def _vectors(self) -> np.ndarray:
         vectors = self.images.of(self.records).vectors
-        dim = self.experiment.network.dim
-        if vectors.shape[1] != dim:
-            raise InputError(
-                f"the descriptors have {vectors.shape[1]} dimensions, and the network "
-                f"is one of {dim}. Give the config the option dim={vectors.shape[1]}, "
-                f"as in configs/gss.py:dim={vectors.shape[1]}"
-            )
-        if len(vectors) < 2:
-            raise InputError(
-                f"{len(vectors)} images make no graph. Give an index of at least 2"
-            )
-        given = {
-            "k": self.experiment.neighbours,
-            "kq": self.experiment.query_neighbours,
-        }
-        large = [name for name, number in given.items() if number > len(vectors)]
-        if large:
-            raise InputError(
-                f"{' and '.join(f'{name}={given[name]}' for name in large)}, and the "
-                f"index has {len(vectors)} images; k counts an image itself. Give the "
-                f"config options {' and '.join(large)} of {len(vectors)} at the most; "
-                "far fewer make a better graph"
-            )
+        self.experiment.check_fits(*vectors.shape)
         return vectors
 
     @cached_property
