@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains as two processes on this machine's processor, as several machines would:
-#   launch/two_processes.sh                          # an example, about 3 minutes
+#   launch/two_processes.sh                          # an example, 3.5 minutes
 #   launch/two_processes.sh CONFIG --data DIR --out RUN
 # Each gets one device. What the second process says goes to RUN.process1.log.
 set -euo pipefail
