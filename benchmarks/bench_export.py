@@ -32,7 +32,7 @@ FORMATS = {
     "safetensors": "safetensors",
 }
 SIZE_PX, QUICK_PX = 320, 64
-BATCH, TURNS, PAUSE_S = 4, 5, 0.3
+BATCH, TURNS, PAUSE_S = 4, 15, 0.3
 THREADS = len(os.sched_getaffinity(0))
 Run = Callable[[], np.ndarray]
 

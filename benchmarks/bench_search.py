@@ -144,12 +144,16 @@ def measure_speed(sizes: Sizes, turns: int, peer: str | None) -> dict[str, float
 def take_turns(
     systems: dict[str, Search], queries: np.ndarray, turns: int
 ) -> dict[str, list[float]]:
+    import jax
+
+    on_cpu = jax.default_backend() == "cpu"
     seconds: dict[str, list[float]] = {system: [] for system in systems}
     for turn in range(turns):
         order = list(systems)[:: 1 if turn % 2 else -1]
         for system in order:
-            # The other's threads spin for a while after its last search.
-            time.sleep(PAUSE_S if len(systems) > 1 else 0)
+            # The other's threads spin for a while after its last search. A GPU that
+            # rests is slow to start again.
+            time.sleep(PAUSE_S if len(systems) > 1 and on_cpu else 0)
             start = time.perf_counter()
             systems[system](queries)
             seconds[system].append(time.perf_counter() - start)

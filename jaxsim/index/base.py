@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+import jax
 import numpy as np
 from jaxtyping import Float32, Int64
 
@@ -10,6 +11,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
 
 BLOCK_QUERIES = 256
+SMALLEST_BLOCK = 256
 
 
 @runtime_checkable
@@ -108,6 +110,28 @@ def check_k(k: int) -> None:
 def next_power_of_two(count: int) -> int:
     """Returns the smallest power of two that is not below a count, at the least 1."""
     return 1 << max(count - 1, 0).bit_length()
+
+
+def pad_queries(queries: Float32[np.ndarray, "Q D"]) -> Float32[np.ndarray, "P D"]:
+    """Appends rows of zeros up to a power of two, so that few programs are compiled."""
+    missing = next_power_of_two(len(queries)) - len(queries)
+    return np.pad(queries, ((0, missing), (0, 0))) if missing else queries
+
+
+def largest_block(dimension: int) -> int:
+    """Returns how many rows an exhaustive search scores at once.
+
+    A CPU selects from scores that are still in its caches. An accelerator idles at the
+    start of each block, so that only memory limits them.
+
+    Args:
+      dimension: of the rows, float32.
+    """
+    most_rows, most_bytes = 98_304, 256 << 20
+    if jax.default_backend() != "cpu":
+        most_rows, most_bytes = 262_144, 1 << 30
+    fitting = most_bytes // (4 * dimension)
+    return min(most_rows, max(SMALLEST_BLOCK, 1 << (fitting.bit_length() - 1)))
 
 
 def search_in_blocks(

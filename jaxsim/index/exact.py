@@ -13,24 +13,26 @@ from jaxtyping import Int64
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
 from jaxsim.index.base import (
+    SMALLEST_BLOCK,
     check_k,
     check_vectors,
+    largest_block,
     next_power_of_two,
+    pad_queries,
     search_in_blocks,
 )
 from jaxsim.index.live_rows import LiveRows
-from jaxsim.ops.similarity import inner_product
+from jaxsim.ops.similarity import search_scores
 from jaxsim.ops.topk import empty_topk, extend_topk
 
 _PADDED_ROWS = 8192
-_SMALLEST_BLOCK = 256
 
 
 @dataclass
 class _Block:
-    """Neighbouring rows: as many as the largest block holds, or a power of two.
+    """Neighbouring rows, padded so that few shapes are ever compiled.
 
-    So few shapes are ever compiled. `live` is None where no row is to be skipped.
+    `live` is None where no row is to be skipped.
     """
 
     first: int
@@ -45,15 +47,15 @@ class ExactIndex:
     Rows stay where they are: on CPU, arrays whose memory starts at a multiple of 64
     bytes (every .npy file mapped into memory does) are searched in place, others are
     copied once. Beside them a search keeps the scores of one block of each size, for
-    256 queries x 221,184 rows x 4 bytes at the most, on accelerators x 516,096 rows,
-    and a padded copy of up to 8,192 rows. Searches from several threads wait for each
-    other.
+    256 queries x 221,184 rows x 4 bytes at the most, and a padded copy of up to 8,192
+    rows; on accelerators for 524,288 rows (more if rows are added in parts), and a
+    padded copy of the last block. Searches from several threads wait for each other.
 
     Args:
       vectors: float32 [N, D], finite; N may be 0.
       on_device: keep the rows in the device's memory. False sends them block by block
         in each search: slower, for collections larger than that memory. Blocks of up
-        to 256 MiB are sent to a CPU, of up to 2 GiB to accelerators.
+        to 256 MiB are sent to a CPU, of up to 1 GiB to accelerators.
 
     Raises:
       InputError: wrong shape or type, NaN or infinite values.
@@ -105,9 +107,7 @@ class ExactIndex:
         of as many queries: fresh memory of this size costs a CPU more time than the
         selection does, as the operating system clears it page by page.
         """
-        count = len(queries)
-        padding = next_power_of_two(count) - count
-        asked = jax.device_put(np.pad(queries, ((0, padding), (0, 0))))
+        asked = jax.device_put(pad_queries(queries))
         best = empty_topk(len(asked), k)
         with self._lock:
             for block in self._blocks:
@@ -126,7 +126,7 @@ class ExactIndex:
                 for shape, scores in self._spare.items()
                 if shape[1] == most
             }
-        return tuple(np.asarray(part)[:count] for part in best)
+        return tuple(part[: len(queries)] for part in jax.device_get(best))
 
     def add(self, vectors: np.ndarray) -> Int64[np.ndarray, " M"]:
         """Appends descriptors and returns their ids.
@@ -138,7 +138,7 @@ class ExactIndex:
           InputError: wrong shape or type, NaN or infinite values.
         """
         vectors = check_vectors(vectors, self.dimension, "vectors")
-        largest = self._largest_block()
+        largest = largest_block(self.dimension)
         with self._lock:
             first = self._live.total
             ids = self._live.append(len(vectors))
@@ -166,16 +166,9 @@ class ExactIndex:
                 if ((ids >= block.first) & (ids < block.first + len(block.rows))).any():
                     block.live = self._live_rows(block.first, block.rows, block.padded)
 
-    def _largest_block(self) -> int:
-        most_rows, most_bytes = _block_limits()
-        fitting = most_bytes // (4 * self.dimension)
-        return min(most_rows, max(_SMALLEST_BLOCK, 1 << (fitting.bit_length() - 1)))
-
     def _append_block(self, first: int, rows: np.ndarray) -> None:
-        size = max(_SMALLEST_BLOCK, next_power_of_two(len(rows)))
-        padded = rows
-        if len(rows) not in (size, self._largest_block()):
-            padded = np.pad(rows, ((0, size - len(rows)), (0, 0)))
+        missing = _padded_size(len(rows)) - len(rows)
+        padded = np.pad(rows, ((0, missing), (0, 0))) if missing else rows
         if self._on_device:
             padded = jax.device_put(padded)
         live = self._live_rows(first, rows, padded)
@@ -187,21 +180,10 @@ class ExactIndex:
         return None if live.all() else jax.device_put(live)
 
 
-def _block_limits() -> tuple[int, int]:
-    """Returns the most rows of a block, and the most bytes of them.
-
-    A CPU selects from scores that are still in its caches. An accelerator idles at the
-    start of each block, so that only memory limits them.
-    """
-    if jax.default_backend() == "cpu":
-        return 98_304, 256 << 20
-    return 262_144, 2 << 30
-
-
 @partial(jax.jit, donate_argnums=0, keep_unused=True)
 def _step(memory, queries, rows, best, first, live):
     """Writes the scores of a block over `memory`, and selects the best of them."""
-    scores = inner_product(rows, queries)
+    scores = search_scores(rows, queries)
     return scores, extend_topk(best, scores, first, live)
 
 
@@ -215,12 +197,31 @@ def _round_number(k: int) -> int:
     return next(power * unit for unit in (1, 2, 5, 10) if power * unit >= k)
 
 
+def _padded_size(rows: int) -> int:
+    """Returns the size of a block: a power of two, or that less some eighths of it.
+
+    >>> [_padded_size(n) for n in (3, 300, 8192, 98_304, 131_073)]
+    [256, 512, 8192, 98304, 163840]
+    """
+    size = max(SMALLEST_BLOCK, next_power_of_two(rows))
+    if size <= _PADDED_ROWS:
+        return size
+    eighth = size // 8
+    return -(-rows // eighth) * eighth
+
+
 def _parts(count: int, largest: int) -> Iterator[slice]:
-    """Cuts rows into the largest blocks, powers of two, and a last part to pad."""
+    """Cuts rows into the largest blocks, and a last part to pad.
+
+    On a CPU, which searches rows where they lie, only a small part is padded, and so
+    copied: powers of two stand before it.
+    """
     start = 0
-    while (left := count - start) > _PADDED_ROWS:
+    on_cpu = jax.default_backend() == "cpu"
+    most_padded = min(_PADDED_ROWS, largest) if on_cpu else largest
+    while (left := count - start) > most_padded:
         size = largest if left >= largest else 1 << (left.bit_length() - 1)
         yield slice(start, start + size)
         start += size
-    for first in range(start, count, largest):
-        yield slice(first, min(first + largest, count))
+    if start < count:
+        yield slice(start, count)

@@ -6,7 +6,7 @@ from jaxtyping import Float32, Int32, Int64, UInt8
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
-from jaxsim.index.base import check_k, check_vectors, next_power_of_two
+from jaxsim.index.base import check_k, check_vectors, pad_queries
 from jaxsim.index.ivf_plan import (
     ListBlocks,
     blocks_of,
@@ -137,9 +137,8 @@ class IvfPqIndex:
 
     def _search_block(self, queries: np.ndarray, k: int) -> tuple:
         count = len(queries)
-        padding = next_power_of_two(count) - count
         blocks, stored = self._on_device()
-        asked = jax.device_put(np.pad(queries, ((0, padding), (0, 0))))
+        asked = jax.device_put(pad_queries(queries))
         probed = np.asarray(nearest_lists(asked, stored.centres, self._probes))[:count]
         on_cpu = jax.default_backend() == "cpu"
         if on_cpu and mean_queries(probed) < _FEWEST_TO_DECODE_FOR:
@@ -153,7 +152,7 @@ class IvfPqIndex:
                 items_at_once=_ITEMS_ON_CPU if on_cpu else _ITEMS,
             )
             best = best_by_decoding(asked, stored, plan, k=k)
-        return tuple(np.asarray(part)[:count] for part in best)
+        return tuple(part[:count] for part in jax.device_get(best))
 
     def add(self, vectors: np.ndarray) -> Int64[np.ndarray, " M"]:
         """Puts descriptors into their lists and returns their ids.

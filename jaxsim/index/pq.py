@@ -13,6 +13,7 @@ from jaxsim.index.base import (
     check_k,
     check_vectors,
     next_power_of_two,
+    pad_queries,
     search_in_blocks,
 )
 from jaxsim.index.live_rows import LiveRows
@@ -86,15 +87,14 @@ class PqIndex:
         return search_in_blocks(self._search_block, queries, k, self._live.total)
 
     def _search_block(self, queries: np.ndarray, k: int) -> tuple:
-        count = len(queries)
-        asked = np.pad(queries, ((0, next_power_of_two(count) - count), (0, 0)))
+        asked = pad_queries(queries)
         turned = rotated(asked, self.quantiser.rotation)
         looked_up = tables(turned, self.quantiser.codebooks)
         best = empty_topk(len(asked), k)
         for block in self._device_blocks():
             first = np.int32(block.first)
             best = _extend(best, looked_up, block.codes, first, block.live)
-        return tuple(np.asarray(part)[:count] for part in best)
+        return tuple(part[: len(queries)] for part in jax.device_get(best))
 
     def add(self, vectors: np.ndarray) -> Int64[np.ndarray, " M"]:
         """Encodes descriptors, appends their codes and returns their ids.

@@ -13,15 +13,16 @@ from jaxsim.core.ranking import Ranking
 from jaxsim.index.base import (
     check_k,
     check_vectors,
+    largest_block,
     next_power_of_two,
+    pad_queries,
     search_in_blocks,
 )
-from jaxsim.ops.similarity import inner_product
+from jaxsim.ops.similarity import search_scores
 from jaxsim.ops.topk import empty_topk, extend_topk
 from jaxsim.parallel.mesh import AXES, batch_sharding, make_mesh, replicated
 
-_BLOCK_ROWS = 8192
-_BLOCKS_OF_K = 8
+_ROUND_ROWS = 8192
 
 
 class ShardedIndex:
@@ -51,21 +52,22 @@ class ShardedIndex:
         self._count, self._dimension = vectors.shape
         self._mesh = make_mesh(jax.local_devices()) if mesh is None else mesh
         rows = -(-self._count // self._mesh.size)
-        self._rows = (
-            next_power_of_two(rows)
-            if rows < _BLOCK_ROWS
-            else -(-rows // _BLOCK_ROWS) * _BLOCK_ROWS
-        )
-        shape = self._rows * self._mesh.size, self._dimension
+        blocks = -(-rows // largest_block(self._dimension))
+        self._block_rows = _round_rows(-(-rows // blocks))
+        self._rows = blocks * self._block_rows
+        self._blocks = tuple(self._block(vectors, n) for n in range(blocks))
+
+    def _block(self, vectors: np.ndarray, number: int) -> jax.Array:
+        """Returns the block of this number of every device, one after the other."""
+        shape = self._block_rows * self._mesh.size, self._dimension
 
         def part(at: Any) -> np.ndarray:
-            start, stop, _ = at[0].indices(shape[0])
-            own = vectors[start:stop]
-            return np.pad(own, ((0, stop - start - len(own)), (0, 0)))
+            device = at[0].indices(shape[0])[0] // self._block_rows
+            start = device * self._rows + number * self._block_rows
+            own = vectors[start : start + self._block_rows]
+            return np.pad(own, ((0, self._block_rows - len(own)), (0, 0)))
 
-        self._vectors = jax.make_array_from_callback(
-            shape, batch_sharding(self._mesh), part
-        )
+        return jax.make_array_from_callback(shape, batch_sharding(self._mesh), part)
 
     @property
     def dimension(self) -> int:
@@ -91,20 +93,18 @@ class ShardedIndex:
         return search_in_blocks(self._search_block, queries, k, self._count)
 
     def _search_block(self, queries: np.ndarray, k: int) -> tuple:
-        count = len(queries)
-        padding = next_power_of_two(count) - count
-        asked = np.pad(queries, ((0, padding), (0, 0)))
+        asked = pad_queries(queries)
         asked = jax.make_array_from_callback(
             asked.shape, replicated(self._mesh), asked.__getitem__
         )
-        scores, ids = self._program(k, self._vectors, asked)
-        return np.asarray(scores)[:count], np.asarray(ids)[:count]
+        best = jax.device_get(self._program(k, self._blocks, asked))
+        return tuple(part[: len(queries)] for part in best)
 
     @cached_property
     def _program(self):
         everywhere, by_row = PartitionSpec(), PartitionSpec(AXES)
 
-        def search(k: int, vectors, queries):
+        def search(k: int, blocks, queries):
             return jax.shard_map(
                 partial(self._search_own, k),
                 mesh=self._mesh,
@@ -112,29 +112,20 @@ class ShardedIndex:
                 out_specs=everywhere,
                 # That all devices have merged the same lists is not seen by itself.
                 check_vma=False,
-            )(vectors, queries)
+            )(blocks, queries)
 
         return jax.jit(search, static_argnums=0)
 
-    def _search_own(self, k: int, vectors: jax.Array, queries: jax.Array) -> tuple:
+    def _search_own(self, k: int, blocks: tuple, queries: jax.Array) -> tuple:
         """Searches the rows of one device, and merges what all have found."""
         first = jax.lax.axis_index(AXES) * self._rows
-        kept = min(k, self._rows)
-        block_rows = min(self._rows, _BLOCK_ROWS)
-        if kept * _BLOCKS_OF_K > block_rows:
-            block_rows = self._rows
-        blocks = vectors.reshape(-1, block_rows, self.dimension)
-
-        def extend(best, block):
-            at, rows = block
-            start = first + at * block_rows
-            live = start + jnp.arange(block_rows) < self._count
-            scores = inner_product(rows, queries)
-            return extend_topk(best, scores, start, live), None
-
-        best, _ = jax.lax.scan(
-            extend, empty_topk(len(queries), kept), (jnp.arange(len(blocks)), blocks)
-        )
+        best = empty_topk(len(queries), min(k, self._rows))
+        for number, rows in enumerate(blocks):
+            start = first + number * self._block_rows
+            live = start + jnp.arange(len(rows)) < self._count
+            best = extend_topk(best, search_scores(rows, queries), start, live)
+            # One block after the other, so that there is memory for scores of one.
+            best, queries = jax.lax.optimization_barrier((best, queries))
         # Lists stand in the order of their rows, so that ties go to the lowest id.
         scores, ids = (
             jax.lax.all_gather(part, AXES, axis=1, tiled=True) for part in best
@@ -145,3 +136,10 @@ class ShardedIndex:
             jnp.pad(found, missing, constant_values=-jnp.inf),
             jnp.pad(jnp.take_along_axis(ids, at, 1), missing, constant_values=-1),
         )
+
+
+def _round_rows(rows: int) -> int:
+    """Returns more rows, so that lengths alike compile to one program."""
+    if rows < _ROUND_ROWS:
+        return next_power_of_two(rows)
+    return -(-rows // _ROUND_ROWS) * _ROUND_ROWS

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float32, Int32
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID
-from jaxsim.ops.similarity import inner_product
+from jaxsim.ops.similarity import search_scores
 from jaxsim.ops.topk import empty_topk, extend_topk
 
 _QUERY_ROWS = 1024
@@ -161,7 +161,7 @@ def _of_block(
 
     def extend(best, block):
         first, rows, alive = block
-        scores = inner_product(rows, queries)
+        scores = search_scores(rows, queries)
         own = (first + jnp.arange(len(rows)))[:, None] == skipped[None]
         scores = jnp.where(own, -jnp.inf, scores)
         return extend_topk(best, scores, first, alive), None

@@ -4,6 +4,8 @@ Scores of a block stand as [rows, queries]: so the product reads the rows where 
 lie, which on CPU is faster than packing them.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +19,7 @@ TopK = tuple[Float32[Array, "Q _K"], Int32[Array, "Q _K"]]
 _GROUP = 8
 
 
+@partial(jax.jit, static_argnums=(0, 1))
 def empty_topk(queries: int, k: int) -> TopK:
     """Returns k missing results for each query: score -inf, id -1."""
     shape = (queries, k)

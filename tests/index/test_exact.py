@@ -16,9 +16,9 @@ def whole_numbers(shape, seed):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(exact, "_block_limits", lambda: (192, 1 << 20))
-    monkeypatch.setattr(exact, "_PADDED_ROWS", 300)
-    monkeypatch.setattr(exact, "_SMALLEST_BLOCK", 64)
+    monkeypatch.setattr(exact, "largest_block", lambda dimension: 192)
+    monkeypatch.setattr(exact, "_PADDED_ROWS", 128)
+    monkeypatch.setattr(exact, "SMALLEST_BLOCK", 64)
     monkeypatch.setattr(base, "BLOCK_QUERIES", 4)
 
 
@@ -65,25 +65,26 @@ def test_memory_is_that_of_one_block_of_each_size(small_blocks):
 
 
 def blocks_of(rows, dimension):
-    index = ExactIndex(np.zeros((0, dimension), np.float32))
-    largest = index._largest_block()
-    return [part.stop - part.start for part in exact._parts(rows, largest)]
+    parts = exact._parts(rows, base.largest_block(dimension))
+    return [part.stop - part.start for part in parts]
 
 
-def test_an_accelerator_has_few_blocks_in_a_memory_that_is_told(monkeypatch):
+def test_an_accelerator_pads_one_block_and_a_cpu_a_small_one(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert blocks_of(1_000_000, 2048) == [262144] * 3 + [131072, 65536, 16384, 576]
-    sizes = {base.next_power_of_two(rows) for rows in blocks_of(2 * 262144 - 1, 64)}
-    assert sum(sizes) == 516_096  # As the class says.
+    assert blocks_of(1_000_000, 2048) == [131_072] * 7 + [82_496]
+    assert exact._padded_size(82_496) == 98_304
+    assert max(blocks_of(1_000_000, 64)) == 262_144  # Two sizes: 524,288 rows.
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
-    assert max(blocks_of(1_000_000, 2048)) == 32768
+    assert blocks_of(1_000_000, 2048) == [32_768] * 30 + [16_384, 576]
+    sizes = {exact._padded_size(rows) for rows in blocks_of(98_304 + 90_111, 64)}
+    assert sum(sizes) <= 221_184  # As the class says.
 
 
-@pytest.mark.parametrize(
-    "limits", [(192, 1 << 20), (98_304, 1 << 28), (262_144, 2 << 30)]
-)
-def test_results_do_not_depend_on_the_size_of_blocks(monkeypatch, limits):
-    monkeypatch.setattr(exact, "_block_limits", lambda: limits)
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+@pytest.mark.parametrize("largest", [192, 16_384, 262_144])
+def test_results_do_not_depend_on_the_size_of_blocks(monkeypatch, largest, backend):
+    monkeypatch.setattr(exact, "largest_block", lambda dimension: largest)
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
     vectors, queries = whole_numbers((20_000, 4), 0), whole_numbers((3, 4), 1)
     found = ExactIndex(vectors).search(queries, 20)
     expected = np.argsort(-(queries @ vectors.T), axis=1, kind="stable")[:, :20]

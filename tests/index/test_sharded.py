@@ -19,7 +19,7 @@ def numbers(seed: int, rows: int, dim: int = 6) -> np.ndarray:
 
 @pytest.mark.parametrize("rows, k", [(1, 3), (5, 5), (300, 7), (300, 300), (2100, 20)])
 def test_eight_devices_find_what_one_finds(monkeypatch, rows, k):
-    monkeypatch.setattr(sharded, "_BLOCK_ROWS", 128)
+    monkeypatch.setattr(sharded, "largest_block", lambda dimension: 128)
     vectors, queries = numbers(0, rows), numbers(1, 9)
     expected = ExactIndex(vectors).search(queries, k)
     for shape in (MeshShape(), MeshShape(fsdp=4)):
@@ -30,7 +30,8 @@ def test_eight_devices_find_what_one_finds(monkeypatch, rows, k):
 
 def test_each_device_holds_its_part_of_the_rows():
     index = ShardedIndex(numbers(0, 800))
-    shards = index._vectors.addressable_shards
+    (block,) = index._blocks
+    shards = block.addressable_shards
     assert len(index) == 800 and index.dimension == 6 and len(shards) == 8
     assert {shard.data.shape for shard in shards} == {(128, 6)}
     assert len({shard.device for shard in shards}) == jax.device_count()
