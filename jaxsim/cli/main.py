@@ -5,6 +5,7 @@ Nothing heavy is imported before a command is chosen, so that help answers at on
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -59,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
       Exit code: 0 done, 2 the input cannot be used, 130 interrupted.
     """
+    # Before a library does so with names of modules in front.
+    logging.basicConfig(format="%(levelname)s: %(message)s")
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = _parser(words)
     options, unknown = parser.parse_known_args(words)

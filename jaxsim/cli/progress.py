@@ -55,6 +55,7 @@ class Lines:
     ) -> None:
         self._what, self._total, self._unit = what, total, unit
         self._before = self._done = done
+        self._told: int | None = None
         self._started_s = self._written_s = time.monotonic()
 
     def report(self, count: int, note: str = "") -> None:
@@ -64,7 +65,10 @@ class Lines:
             self.write(note)
 
     def write(self, note: str = "") -> None:
-        """Writes "embed: 1200 of 5421 images, 83.2 images/s, 51 s left"."""
+        """Writes "embed: 1200 of 5421 images, 83.2 images/s, 51 s left", once."""
+        if self._done == self._told:
+            return
+        self._told = self._done
         self._written_s = time.monotonic()
         seconds = self._written_s - self._started_s
         rate = (self._done - self._before) / max(seconds, 1e-3)

@@ -132,6 +132,8 @@ def _read_npy(path: Path) -> np.ndarray:
     lists = np.load(path, allow_pickle=False)
     if lists.ndim != 2 or lists.dtype.kind not in "iu":
         raise ValueError(f"it holds {lists.dtype} of shape {lists.shape}")
+    if lists.size and lists.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"it holds {lists.max()}, which is no row of a collection")
     return lists.astype(np.int64)
 
 

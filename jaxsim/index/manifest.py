@@ -156,9 +156,11 @@ class Manifest:
         try:
             return cls.parse(path.read_bytes(), path)
         except (FileNotFoundError, NotADirectoryError):
+            what = f"{folder} is not an index: it has no {MANIFEST}"
+            if not folder.exists():
+                what = f"there is no folder {folder}, so no index"
             raise IndexFormatError(
-                f"{folder} is not an index: it has no {MANIFEST}. Build one with "
-                "'jaxsim index PHOTOS --out INDEX'."
+                f"{what}. Build one with 'jaxsim index PHOTOS --out INDEX'."
             ) from None
         except OSError as error:
             raise IndexFormatError(

@@ -35,6 +35,14 @@ def test_a_log_gets_a_line_every_ten_seconds(clock, monkeypatch):
     ]
 
 
+def test_the_last_line_is_not_written_twice(clock, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", log := io.StringIO())
+    with progress_bar("embed", 5) as report:
+        clock[0] += 10
+        report(5)
+    assert log.getvalue() == "embed: 5 of 5 images, 10.0 s\n"
+
+
 def test_a_short_stage_leaves_one_line(clock, monkeypatch):
     monkeypatch.setattr(sys, "stderr", log := io.StringIO())
     with progress_bar("list", None, "files") as report:

@@ -345,13 +345,13 @@ def test_large_files_are_read_whole_only_by_verify(path, monkeypatch):
 
 
 def test_a_folder_without_an_index_is_named(tmp_path):
-    for path in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(IndexFormatError, match="is not an index"):
+    for path, told in (
+        (tmp_path, f"{tmp_path} is not an index"),
+        (tmp_path / "absent", f"there is no folder {tmp_path}/absent"),
+    ):
+        with pytest.raises(IndexFormatError, match=told):
             IndexStore.open(path)
-        with (
-            pytest.raises(IndexFormatError, match="is not an index"),
-            IndexWriter.open(path),
-        ):
+        with pytest.raises(IndexFormatError, match=told), IndexWriter.open(path):
             pass
 
 
