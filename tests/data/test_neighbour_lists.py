@@ -58,7 +58,10 @@ def test_what_is_passed_over_or_short_is_said(tmp_path, caplog):
         ([[1, 2, 1], [0, -1, 2], [0, 1, -1]], "row 0 of .* names the image 1 twice"),
         ([[-1], [1], [-1]], "no graph"),
         ([[0.5], [1], [2]], "holds float64"),
-        ([[2**64 - 1], [1], [2]], "18446744073709551615, which is no row"),
+        (
+            np.full((3, 1), 2**64 - 1, np.uint64),
+            "18446744073709551615, which is no row",
+        ),
         ([1, 2, 0], "shape"),
     ],
 )
