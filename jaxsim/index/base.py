@@ -11,6 +11,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
 
 BLOCK_QUERIES = 256
+PADDED_ROWS = 8192
 SMALLEST_BLOCK = 256
 
 
@@ -130,8 +131,23 @@ def largest_block(dimension: int) -> int:
     most_rows, most_bytes = 98_304, 256 << 20
     if jax.default_backend() != "cpu":
         most_rows, most_bytes = 262_144, 1 << 30
-    fitting = most_bytes // (4 * dimension)
+    fitting = max(1, most_bytes // (4 * dimension))
     return min(most_rows, max(SMALLEST_BLOCK, 1 << (fitting.bit_length() - 1)))
+
+
+def padded_size(rows: int) -> int:
+    """Returns for how many rows to make a block, so that few programs are compiled.
+
+    A power of two, or above 8,192 that less some eighths of it.
+
+    >>> [padded_size(n) for n in (3, 300, 8192, 98_304, 131_073)]
+    [256, 512, 8192, 98304, 163840]
+    """
+    size = max(SMALLEST_BLOCK, next_power_of_two(rows))
+    if size <= PADDED_ROWS:
+        return size
+    eighth = size // 8
+    return -(-rows // eighth) * eighth
 
 
 def search_in_blocks(

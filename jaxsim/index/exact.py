@@ -13,19 +13,17 @@ from jaxtyping import Int64
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
 from jaxsim.index.base import (
-    SMALLEST_BLOCK,
+    PADDED_ROWS,
     check_k,
     check_vectors,
     largest_block,
-    next_power_of_two,
     pad_queries,
+    padded_size,
     search_in_blocks,
 )
 from jaxsim.index.live_rows import LiveRows
 from jaxsim.ops.similarity import search_scores
 from jaxsim.ops.topk import empty_topk, extend_topk
-
-_PADDED_ROWS = 8192
 
 
 @dataclass
@@ -143,7 +141,7 @@ class ExactIndex:
             first = self._live.total
             ids = self._live.append(len(vectors))
             if self._blocks and len(self._blocks[-1].rows) <= min(
-                _PADDED_ROWS, largest - len(vectors)
+                PADDED_ROWS, largest - len(vectors)
             ):
                 last = self._blocks.pop()
                 first, vectors = last.first, np.concatenate([last.rows, vectors])
@@ -167,7 +165,7 @@ class ExactIndex:
                     block.live = self._live_rows(block.first, block.rows, block.padded)
 
     def _append_block(self, first: int, rows: np.ndarray) -> None:
-        missing = _padded_size(len(rows)) - len(rows)
+        missing = padded_size(len(rows)) - len(rows)
         padded = np.pad(rows, ((0, missing), (0, 0))) if missing else rows
         if self._on_device:
             padded = jax.device_put(padded)
@@ -197,19 +195,6 @@ def _round_number(k: int) -> int:
     return next(power * unit for unit in (1, 2, 5, 10) if power * unit >= k)
 
 
-def _padded_size(rows: int) -> int:
-    """Returns the size of a block: a power of two, or that less some eighths of it.
-
-    >>> [_padded_size(n) for n in (3, 300, 8192, 98_304, 131_073)]
-    [256, 512, 8192, 98304, 163840]
-    """
-    size = max(SMALLEST_BLOCK, next_power_of_two(rows))
-    if size <= _PADDED_ROWS:
-        return size
-    eighth = size // 8
-    return -(-rows // eighth) * eighth
-
-
 def _parts(count: int, largest: int) -> Iterator[slice]:
     """Cuts rows into the largest blocks, and a last part to pad.
 
@@ -218,7 +203,7 @@ def _parts(count: int, largest: int) -> Iterator[slice]:
     """
     start = 0
     on_cpu = jax.default_backend() == "cpu"
-    most_padded = min(_PADDED_ROWS, largest) if on_cpu else largest
+    most_padded = min(PADDED_ROWS, largest) if on_cpu else largest
     while (left := count - start) > most_padded:
         size = largest if left >= largest else 1 << (left.bit_length() - 1)
         yield slice(start, start + size)

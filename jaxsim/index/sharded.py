@@ -1,6 +1,6 @@
 """Exhaustive search with the rows cut over devices, of one process or of several."""
 
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -9,20 +9,20 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxsim.core.errors import InputError
-from jaxsim.core.ranking import Ranking
+from jaxsim.core.ranking import MISSING_ID, Ranking
 from jaxsim.index.base import (
     check_k,
     check_vectors,
     largest_block,
-    next_power_of_two,
     pad_queries,
+    padded_size,
     search_in_blocks,
 )
 from jaxsim.ops.similarity import search_scores
 from jaxsim.ops.topk import empty_topk, extend_topk
 from jaxsim.parallel.mesh import AXES, batch_sharding, make_mesh, replicated
 
-_ROUND_ROWS = 8192
+_EVERYWHERE, _BY_DEVICE = PartitionSpec(), PartitionSpec(AXES)
 
 
 class ShardedIndex:
@@ -30,7 +30,8 @@ class ShardedIndex:
 
     A device scores its rows block by block and keeps its k best; these lists alone are
     exchanged, and every device merges them. Ids and order are those of `ExactIndex`:
-    equal scores by rising id.
+    equal scores by rising id. A device holds its rows with up to a quarter more of
+    zeros (below 8,192 rows, twice as many), and the scores of one block.
 
     Args:
       vectors: float32 [N, D], finite, N >= 1; the same in all processes of the mesh,
@@ -53,21 +54,26 @@ class ShardedIndex:
         self._mesh = make_mesh(jax.local_devices()) if mesh is None else mesh
         rows = -(-self._count // self._mesh.size)
         blocks = -(-rows // largest_block(self._dimension))
-        self._block_rows = _round_rows(-(-rows // blocks))
+        self._block_rows = padded_size(-(-rows // blocks))
         self._rows = blocks * self._block_rows
-        self._blocks = tuple(self._block(vectors, n) for n in range(blocks))
+        self._blocks = [self._block(vectors, number) for number in range(blocks)]
 
-    def _block(self, vectors: np.ndarray, number: int) -> jax.Array:
-        """Returns the block of this number of every device, one after the other."""
-        shape = self._block_rows * self._mesh.size, self._dimension
+    def _block(self, vectors: np.ndarray, number: int) -> tuple[jax.Array, jax.Array]:
+        """Returns the block of this number of every device, and its first rows' ids."""
+        firsts = np.arange(self._mesh.size, dtype=np.int32) * self._rows
+        firsts += number * self._block_rows
 
-        def part(at: Any) -> np.ndarray:
+        def rows_of(at: Any) -> np.ndarray:
             device = at[0].indices(shape[0])[0] // self._block_rows
-            start = device * self._rows + number * self._block_rows
-            own = vectors[start : start + self._block_rows]
+            own = vectors[firsts[device] : firsts[device] + self._block_rows]
             return np.pad(own, ((0, self._block_rows - len(own)), (0, 0)))
 
-        return jax.make_array_from_callback(shape, batch_sharding(self._mesh), part)
+        shape = self._block_rows * self._mesh.size, self._dimension
+        layout = batch_sharding(self._mesh)
+        return (
+            jax.make_array_from_callback(shape, layout, rows_of),
+            jax.make_array_from_callback(firsts.shape, layout, firsts.__getitem__),
+        )
 
     @property
     def dimension(self) -> int:
@@ -97,49 +103,66 @@ class ShardedIndex:
         asked = jax.make_array_from_callback(
             asked.shape, replicated(self._mesh), asked.__getitem__
         )
-        best = jax.device_get(self._program(k, self._blocks, asked))
-        return tuple(part[: len(queries)] for part in best)
+        kept = min(k, self._rows)
+        memory, best = self._start(len(asked), kept)
+        for rows, first in self._blocks:
+            memory, best = self._step(memory, best, rows, first, asked)
+        found = jax.device_get(self._merge(best, min(k, kept * self._mesh.size)))
+        missing = (0, 0), (0, k - found[0].shape[1])
+        return tuple(
+            np.pad(part[: len(queries)], missing, constant_values=absent)
+            for part, absent in zip(found, (-np.inf, MISSING_ID), strict=True)
+        )
 
     @cached_property
-    def _program(self):
-        everywhere, by_row = PartitionSpec(), PartitionSpec(AXES)
+    def _start(self):
+        """Makes memory for the scores of one block, and lists of missing results."""
 
-        def search(k: int, blocks, queries):
-            return jax.shard_map(
-                partial(self._search_own, k),
-                mesh=self._mesh,
-                in_specs=(by_row, everywhere),
-                out_specs=everywhere,
-                # That all devices have merged the same lists is not seen by itself.
-                check_vma=False,
-            )(blocks, queries)
+        def start(queries: int, kept: int):
+            def of_one():
+                memory = jnp.zeros((self._block_rows, queries))
+                return memory, empty_topk(queries, kept)
 
-        return jax.jit(search, static_argnums=0)
+            return self._on_devices(of_one, (), _BY_DEVICE)()
 
-    def _search_own(self, k: int, blocks: tuple, queries: jax.Array) -> tuple:
-        """Searches the rows of one device, and merges what all have found."""
-        first = jax.lax.axis_index(AXES) * self._rows
-        best = empty_topk(len(queries), min(k, self._rows))
-        for number, rows in enumerate(blocks):
-            start = first + number * self._block_rows
-            live = start + jnp.arange(len(rows)) < self._count
-            best = extend_topk(best, search_scores(rows, queries), start, live)
-            # One block after the other, so that there is memory for scores of one.
-            best, queries = jax.lax.optimization_barrier((best, queries))
-        # Lists stand in the order of their rows, so that ties go to the lowest id.
-        scores, ids = (
-            jax.lax.all_gather(part, AXES, axis=1, tiled=True) for part in best
+        return jax.jit(start, static_argnums=(0, 1))
+
+    @cached_property
+    def _step(self):
+        """Writes each device's scores of a block over `memory`, and keeps the best."""
+
+        def step(memory, best, rows, first, queries):
+            live = first + jnp.arange(len(rows)) < self._count
+            scores = search_scores(rows, queries)
+            return scores, extend_topk(best, scores, first[0], live)
+
+        mapped = self._on_devices(step, (_BY_DEVICE,) * 4 + (_EVERYWHERE,), _BY_DEVICE)
+        return jax.jit(mapped, donate_argnums=(0, 1), keep_unused=True)
+
+    @cached_property
+    def _merge(self):
+        """Exchanges the lists of all devices, and takes the best of them."""
+
+        def merge(best, k: int):
+            def of_all(best):
+                # Lists stand in the order of their rows, so that ties go to the lowest
+                # id.
+                scores, ids = (
+                    jax.lax.all_gather(part, AXES, axis=1, tiled=True) for part in best
+                )
+                found, at = jax.lax.top_k(scores, k)
+                return found, jnp.take_along_axis(ids, at, 1)
+
+            return self._on_devices(of_all, (_BY_DEVICE,), _EVERYWHERE)(best)
+
+        return jax.jit(merge, static_argnums=1)
+
+    def _on_devices(self, function, in_specs, out_specs):
+        return jax.shard_map(
+            function,
+            mesh=self._mesh,
+            in_specs=in_specs,
+            out_specs=out_specs,
+            # That all devices have merged the same lists is not seen by itself.
+            check_vma=False,
         )
-        found, at = jax.lax.top_k(scores, min(k, scores.shape[1]))
-        missing = ((0, 0), (0, k - found.shape[1]))
-        return (
-            jnp.pad(found, missing, constant_values=-jnp.inf),
-            jnp.pad(jnp.take_along_axis(ids, at, 1), missing, constant_values=-1),
-        )
-
-
-def _round_rows(rows: int) -> int:
-    """Returns more rows, so that lengths alike compile to one program."""
-    if rows < _ROUND_ROWS:
-        return next_power_of_two(rows)
-    return -(-rows // _ROUND_ROWS) * _ROUND_ROWS

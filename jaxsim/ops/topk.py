@@ -23,7 +23,8 @@ _GROUP = 8
 def empty_topk(queries: int, k: int) -> TopK:
     """Returns k missing results for each query: score -inf, id -1."""
     shape = (queries, k)
-    return jnp.full(shape, -jnp.inf), jnp.full(shape, MISSING_ID, jnp.int32)
+    missing = jnp.full(shape, MISSING_ID, jnp.int32)
+    return jnp.full(shape, -jnp.inf, jnp.float32), missing
 
 
 def merge_topk(lower: TopK, higher: TopK, k: int) -> TopK:

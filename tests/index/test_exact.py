@@ -17,8 +17,9 @@ def whole_numbers(shape, seed):
 @pytest.fixture
 def small_blocks(monkeypatch):
     monkeypatch.setattr(exact, "largest_block", lambda dimension: 192)
-    monkeypatch.setattr(exact, "_PADDED_ROWS", 128)
-    monkeypatch.setattr(exact, "SMALLEST_BLOCK", 64)
+    monkeypatch.setattr(exact, "PADDED_ROWS", 128)
+    monkeypatch.setattr(base, "PADDED_ROWS", 128)
+    monkeypatch.setattr(base, "SMALLEST_BLOCK", 64)
     monkeypatch.setattr(base, "BLOCK_QUERIES", 4)
 
 
@@ -72,11 +73,11 @@ def blocks_of(rows, dimension):
 def test_an_accelerator_pads_one_block_and_a_cpu_a_small_one(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert blocks_of(1_000_000, 2048) == [131_072] * 7 + [82_496]
-    assert exact._padded_size(82_496) == 98_304
+    assert base.padded_size(82_496) == 98_304
     assert max(blocks_of(1_000_000, 64)) == 262_144  # Two sizes: 524,288 rows.
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     assert blocks_of(1_000_000, 2048) == [32_768] * 30 + [16_384, 576]
-    sizes = {exact._padded_size(rows) for rows in blocks_of(98_304 + 90_111, 64)}
+    sizes = {base.padded_size(rows) for rows in blocks_of(98_304 + 90_111, 64)}
     assert sum(sizes) <= 221_184  # As the class says.
 
 

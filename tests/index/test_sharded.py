@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxsim.core.errors import InputError
-from jaxsim.index import sharded
+from jaxsim.index import base, sharded
 from jaxsim.index.exact import ExactIndex
 from jaxsim.index.sharded import ShardedIndex
 from jaxsim.parallel.mesh import MeshShape, make_mesh
@@ -20,6 +20,7 @@ def numbers(seed: int, rows: int, dim: int = 6) -> np.ndarray:
 @pytest.mark.parametrize("rows, k", [(1, 3), (5, 5), (300, 7), (300, 300), (2100, 20)])
 def test_eight_devices_find_what_one_finds(monkeypatch, rows, k):
     monkeypatch.setattr(sharded, "largest_block", lambda dimension: 128)
+    monkeypatch.setattr(base, "SMALLEST_BLOCK", 32)
     vectors, queries = numbers(0, rows), numbers(1, 9)
     expected = ExactIndex(vectors).search(queries, k)
     for shape in (MeshShape(), MeshShape(fsdp=4)):
@@ -28,12 +29,22 @@ def test_eight_devices_find_what_one_finds(monkeypatch, rows, k):
         np.testing.assert_array_equal(found.scores, expected.scores)
 
 
+def test_all_blocks_share_a_program_and_the_memory_of_its_scores(monkeypatch):
+    monkeypatch.setattr(sharded, "largest_block", lambda dimension: 256)
+    index = ShardedIndex(numbers(0, 8 * 1024))
+    index.search(numbers(1, 9), 3)
+    assert len(index._blocks) == 4 and index._step._cache_size() == 1
+    memory, best = index._start(16, 5)
+    index._step(memory, best, *index._blocks[0], numbers(1, 16))
+    assert memory.is_deleted()
+
+
 def test_each_device_holds_its_part_of_the_rows():
     index = ShardedIndex(numbers(0, 800))
-    (block,) = index._blocks
-    shards = block.addressable_shards
+    ((rows, _),) = index._blocks
+    shards = rows.addressable_shards
     assert len(index) == 800 and index.dimension == 6 and len(shards) == 8
-    assert {shard.data.shape for shard in shards} == {(128, 6)}
+    assert {shard.data.shape for shard in shards} == {(256, 6)}
     assert len({shard.device for shard in shards}) == jax.device_count()
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from jaxsim.cli.main import main as jaxsim
 from jaxsim.core.errors import InputError
 from jaxsim.experiment.measure import Measurer
+from jaxsim.index import sharded
 from jaxsim.index.exact import ExactIndex
 from jaxsim.index.sharded import ShardedIndex
 from jaxsim.parallel import layout, multihost, roll_call
@@ -205,10 +206,12 @@ def searching(root: Path) -> list[int]:
         multihost.start(roll_call.Job(f"localhost:{port}", 2, number))
         random = np.random.default_rng(0)
         vectors = random.integers(-3, 4, (301, 5)).astype(np.float32)
+        sharded.largest_block = lambda dimension: 64  # Two blocks a device.
         index = ShardedIndex(vectors, mesh=make_mesh())
         found = index.search(vectors[:9], 12)
         single = ExactIndex(vectors).search(vectors[:9], 12)
         same = np.array_equal(found.ids, single.ids)
+        same &= np.array_equal(found.scores, single.scores)
         labels = random.integers(0, 4, 301).astype(np.int32)
         mined, wanted = (
             hardest_on(mesh, vectors, labels, hardest=3, margin=0.5)
