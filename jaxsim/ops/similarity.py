@@ -50,13 +50,20 @@ def search_scores(
     """
     if len(queries) < _FEWEST_QUERIES or not _has_tf32():
         return inner_product(rows, queries)
+    # Not everything runs on the devices that are first: a mesh may be of others.
+    return jax.lax.platform_dependent(
+        rows, queries, cuda=_by_three_products, default=inner_product
+    )
+
+
+def _by_three_products(rows: Array, queries: Array) -> Array:
     precision = jax.lax.DotAlgorithmPreset.TF32_TF32_F32_X3
     return jnp.einsum("nd,qd->nq", rows, queries, precision=precision)
 
 
 @cache
 def _has_tf32() -> bool:
-    """Returns whether programs run on an NVIDIA GPU of compute capability 8 or more."""
+    """Returns whether there is an NVIDIA GPU of compute capability 8 or more."""
     capability = str(getattr(jax.devices()[0], "compute_capability", ""))
     major = capability.partition(".")[0]  # AMD's are names, such as gfx942.
     return major.isdecimal() and int(major) >= _FIRST_WITH_TF32
