@@ -57,6 +57,8 @@ def extend_topk(
       live: bool [B], False for rows to skip; None takes all.
     """
     k = best[0].shape[1]
+    # `lax.top_k` takes 0 for larger than -0.
+    scores = jnp.where(scores == 0, np.float32(0), scores)
     if live is not None:
         scores = jnp.where(live[:, None], scores, -jnp.inf)
     found, positions = _candidates(scores, k, best[0][:, -1:])

@@ -127,3 +127,9 @@ def test_threads_may_search_at_once(small_blocks):
 def test_vectors_without_a_dimension_are_refused(shape):
     with pytest.raises(InputError, match=r"vectors \[N, D\]"):
         ExactIndex(np.zeros(shape, np.float32))
+
+
+def test_zeros_of_both_signs_tie():
+    vectors = np.array([[-1], [1], [-2], [2]] * 300, np.float32)
+    found = ExactIndex(vectors).search(np.zeros((1, 1), np.float32), 9)
+    assert found.ids.tolist() == [list(range(9))]
