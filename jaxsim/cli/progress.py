@@ -28,7 +28,7 @@ def progress_bar(
     if not sys.stderr.isatty():
         lines = Lines(what, total, unit)
         yield lines.report
-        lines.write()
+        lines.close()
         return
     from tqdm import tqdm
 
@@ -65,9 +65,7 @@ class Lines:
             self.write(note)
 
     def write(self, note: str = "") -> None:
-        """Writes "embed: 1200 of 5421 images, 83.2 images/s, 51 s left", once."""
-        if self._done == self._told:
-            return
+        """Writes "embed: 1200 of 5421 images, 83.2 images/s, 51 s left"."""
         self._told = self._done
         self._written_s = time.monotonic()
         seconds = self._written_s - self._started_s
@@ -80,3 +78,8 @@ class Lines:
         else:
             line += f"{seconds:.1f} s"
         print(line + note, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Writes a last line, unless one has told as many units."""
+        if self._done != self._told:
+            self.write()

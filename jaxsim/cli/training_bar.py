@@ -51,7 +51,7 @@ def training_bar() -> Iterator[Callable[[Mapping], None]]:
         if bar is not None:
             bar.close()
         elif lines is not None:
-            lines.write()
+            lines.close()
 
 
 def _line(row: Mapping) -> str:

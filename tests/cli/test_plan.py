@@ -1,10 +1,12 @@
 """`jaxsim plan`: a step compiled for devices that are not there."""
 
+import dataclasses
 import json
 
 import pytest
 
 from jaxsim.cli.main import main
+from jaxsim.parallel.chips import CHIPS
 
 CONFIG = "configs/scenes_triplet.py"
 
@@ -39,6 +41,16 @@ def test_devices_share_the_work_and_adam_keeps_two_moments(tmp_path):
     for found in (alone, shared):
         assert found["parameter_bytes"] == 4 * found["parameters"]
         assert 0 <= found["optimiser_bytes"] - 2 * found["parameter_bytes"] < 64
+
+
+def test_a_step_that_does_not_fit_is_refused(monkeypatch, capsys):
+    small = dataclasses.replace(CHIPS["v5e"], memory_bytes=2**26)
+    monkeypatch.setitem(CHIPS, "v5e", small)
+    assert main(["plan", CONFIG, "--mesh", "data=4", "--chip", "v5e"]) == 2
+    told = capsys.readouterr()
+    assert "does not fit" in told.out
+    assert "the step does not fit on v5e: it needs" in told.err
+    assert main(["plan", CONFIG, "--mesh", "data=4", "--chip", "h100"]) == 0
 
 
 @pytest.mark.parametrize(
