@@ -17,6 +17,7 @@ from jaxsim.evaluation.result import EvaluationResult
 from jaxsim.experiment.collection import Collection
 from jaxsim.experiment.evaluate import evaluation_result, judge
 from jaxsim.pipeline.embed import Embedder, Embedding
+from jaxsim.pipeline.embed_together import embed_together
 from jaxsim.pipeline.embedding_map import EmbeddingMap, embedding_map
 from jaxsim.pipeline.model import ImageModel
 
@@ -52,7 +53,7 @@ class Measurer:
         return self._collection.records
 
     def embed(self, model: ImageModel) -> Embedding:
-        """Describes all images of the sets.
+        """Describes all images of the sets; processes of a job share them.
 
         Raises:
           InputError: a file cannot be read, so that numbers would mean nothing.
@@ -60,9 +61,9 @@ class Measurer:
         embedder = self._embedder or Embedder(model)
         # Programs compiled for the network serve whatever its parameters are.
         self._embedder = dataclasses.replace(embedder, model=model)
-        records = self._collection.records
-        with self._bars("measure", len(records)) as progress:
-            embedding = self._embedder.embed(records, progress)
+        embedding = embed_together(
+            self._embedder, self.records, what="measure", bars=self._bars
+        )
         require_readable(embedding.rejects)
         return embedding
 

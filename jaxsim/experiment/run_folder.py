@@ -13,7 +13,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.files import atomic_write, content_hash, read_object
 from jaxsim.data.records import Record
 from jaxsim.experiment.serialisation import config_to_json
-from jaxsim.parallel.multihost import is_first_process
+from jaxsim.parallel.multihost import is_first_process, require_alike
 
 CONFIG_FILE = "config.json"
 DATA_FILE = "data.json"
@@ -33,8 +33,17 @@ def claim_folder(
       collections: the images it is trained on and measured on, by what they are for.
 
     Raises:
-      InputError: the folder is of another config, or its images have changed.
+      InputError: the folder is of another config, its images have changed, or the
+        processes of the job have different images.
     """
+    found = {name: identity(records) for name, records in collections.items()}
+    require_alike(
+        {
+            f"images to be {name}": f"{data['images']}, hash {data['hash']}"
+            for name, data in found.items()
+        },
+        hint="Give all of them the same --data, with the same files",
+    )
     text = config_to_json(_without_devices(config))
     begun = _has_begun(out)
     if begun and _differs(out / CONFIG_FILE, text):
@@ -43,7 +52,7 @@ def claim_folder(
             f"Give the options it was started with, which are in {out / CONFIG_FILE}, "
             "or another --out"
         )
-    data = json.dumps({k: identity(v) for k, v in collections.items()}, indent=2)
+    data = json.dumps(found, indent=2)
     if begun and _differs(out / DATA_FILE, data):
         raise InputError(
             f"the images of the run in {out} have changed: files were added, removed, "

@@ -50,6 +50,7 @@ from jaxsim.parallel.mesh import make_mesh
 from jaxsim.parallel.multihost import gathered, is_first_process
 from jaxsim.parallel.precision import compute_dtype
 from jaxsim.pipeline.embed import Embedder
+from jaxsim.pipeline.embed_together import embed_together
 from jaxsim.pipeline.model import ImageModel
 from jaxsim.training.log import Listener
 from jaxsim.training.loop import Evaluation, Loop
@@ -176,8 +177,9 @@ class _ImageRun:
             model = self.model(state.replace(average=None))
             embedder = dataclasses.replace(embedder or Embedder(model), model=model)
             chosen = [self.records[i] for i in ids.tolist()]
-            with self.bars("describe the pool", len(chosen)) as progress:
-                embedding = embedder.embed(chosen, progress)
+            embedding = embed_together(
+                embedder, chosen, what="describe the pool", bars=self.bars
+            )
             require_readable(embedding.rejects)
             return embedding.vectors
 

@@ -1,9 +1,10 @@
 """Several processes that train one model."""
 
 import atexit
+import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +22,7 @@ from jaxsim.parallel.roll_call import Facts, roll_call
 # At the end the others wait for the first process, which still makes the report.
 WAIT_AT_END_S = 3600
 WAIT_AT_START_S = 300.0
+_ROWS_AT_ONCE = 8192
 HEARTBEAT_S = 30
 """After which a process that shows no life is taken for dead, and ends all others."""
 
@@ -116,6 +118,63 @@ def wait_for_all(purpose: str) -> None:
         from jax.experimental import multihost_utils
 
         multihost_utils.sync_global_devices(purpose)
+
+
+def rows_of_all(own: np.ndarray, sizes: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Returns the rows of all processes, one process after the other.
+
+    Args:
+      own: [n, …], rows of this process; all must call together.
+      sizes: n of every process.
+    """
+    if jax.process_count() == 1 or not max(sizes):
+        return own
+    from jax.experimental import multihost_utils
+
+    blocks = []
+    # In parts, as every device holds those of all processes for a moment.
+    for start in range(0, max(sizes), _ROWS_AT_ONCE):
+        block = own[start : start + _ROWS_AT_ONCE]
+        most = min(_ROWS_AT_ONCE, max(sizes) - start)
+        padding = [(0, most - len(block))] + [(0, 0)] * (own.ndim - 1)
+        blocks.append(multihost_utils.process_allgather(np.pad(block, padding)))
+    whole = np.concatenate(blocks, axis=1)
+    return np.concatenate(
+        [part[:size] for part, size in zip(whole, sizes, strict=True)]
+    )
+
+
+def json_of_all(own: Any) -> list[Any]:
+    """Returns what can be written as JSON of every process; all must call together."""
+    data = np.frombuffer(json.dumps(own).encode(), np.uint8)
+    ones = np.ones(jax.process_count(), int)
+    sizes = rows_of_all(np.array([len(data)], np.int32), ones)
+    whole = rows_of_all(data, sizes).tobytes()
+    ends = np.cumsum(sizes)
+    return [
+        json.loads(whole[end - size : end])
+        for end, size in zip(ends, sizes, strict=True)
+    ]
+
+
+def require_alike(facts: Facts, *, hint: str) -> None:
+    """Raises InputError in all processes of a job if they differ.
+
+    Args:
+      facts: what must be alike, the same names in all; all must call together.
+      hint: how to mend it.
+    """
+    first, *others = json_of_all(dict(facts))
+    for number, theirs in enumerate(others, start=1):
+        differing = [
+            f"{name} ({theirs[name]}) than process 0 ({first[name]})"
+            for name in first
+            if theirs[name] != first[name]
+        ]
+        if differing:
+            raise InputError(
+                f"process {number} has other {' and other '.join(differing)}. {hint}"
+            )
 
 
 def put_batch(arrays: dict[str, np.ndarray], sharding: NamedSharding) -> dict:

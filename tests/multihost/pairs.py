@@ -14,18 +14,24 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import jax
 import numpy as np
 
 from jaxsim.cli.main import main as jaxsim
 from jaxsim.core.errors import InputError
+from jaxsim.core.progress import no_bars
+from jaxsim.data.rejects import Reject
+from jaxsim.experiment import run_folder
 from jaxsim.experiment.measure import Measurer
 from jaxsim.index import sharded
 from jaxsim.index.exact import ExactIndex
 from jaxsim.index.sharded import ShardedIndex
 from jaxsim.parallel import layout, multihost, roll_call
 from jaxsim.parallel.mesh import make_mesh
+from jaxsim.pipeline.embed import Embedding
+from jaxsim.pipeline.embed_together import embed_together
 from jaxsim.training.log import MetricsFile, Row
 from jaxsim.training.mining import hardest_on
 from tests.training import runs
@@ -218,9 +224,44 @@ def searching(root: Path) -> list[int]:
             for mesh in (make_mesh(), None)
         )
         same &= all(map(np.array_equal, mined, wanted))
+        multihost._ROWS_AT_ONCE = 4
+        same &= all(map(described_as_by_one, (0, 1, 2, 9, 24)))
         (root / f"search-{number}.log").write_text(f"same={same}")
         sys.exit(0)
     return [code_of(child) for child in children]
+
+
+class Counting:
+    """Describes an image by its number, and rejects every fifth."""
+
+    def embed(self, records, progress):
+        numbers = np.array(records)
+        rejects = [
+            Reject(name=f"é{n}", reason="fifth", id=row, lasting=True)
+            for row, n in enumerate(numbers.tolist())
+            if n % 5 == 4
+        ]
+        vectors = np.stack([numbers, -numbers], axis=1).astype(np.float32)
+        return Embedding(
+            vectors=vectors, found=numbers % 5 != 4, rejects=tuple(rejects)
+        )
+
+
+def described_as_by_one(count: int) -> bool:
+    """Whether processes that share images have what one of them alone would have."""
+    records: Any = range(count)
+    shared = embed_together(cast(Any, Counting()), records, what="count", bars=no_bars)
+    alone = Counting().embed(records, None)
+    return (
+        np.array_equal(shared.vectors, alone.vectors)
+        and np.array_equal(shared.found, alone.found)
+        and shared.rejects == alone.rejects
+    )
+
+
+def has_other_images() -> None:
+    """Makes all files look like those of another folder."""
+    run_folder._size_bytes = lambda record: 1
 
 
 def code_of(child: int) -> int:
@@ -237,6 +278,7 @@ def main(root: Path) -> None:
     for number in (0, 1):
         os.rename(root / f"pair-{number}.log", root / f"stopped-{number}.log")
     codes["pair"] = pair(root, "pair", by_slurm=True, fsdp=2)
+    codes["other"] = pair(root, "other", has_other_images)
     codes["failed"] = pair(root, "failed", lambda: at_step(9, fail))
     multihost.HEARTBEAT_S = 10  # Instead of 30, so that the test ends sooner.
     codes["killed"] = pair(root, "killed", lambda: at_step(9, partial(vanish, root)))

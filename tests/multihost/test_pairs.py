@@ -55,6 +55,15 @@ def test_both_measure_and_only_the_first_writes(ended):
         assert "wrote" not in log(ended, name, 1)
 
 
+def test_processes_with_other_images_are_refused(ended):
+    assert codes(ended, "other") == [2, 2]
+    for process in (0, 1):
+        assert "process 1 has other images to be trained on (" in log(
+            ended, "other", process
+        )
+    assert not (ended / "other" / "config.json").exists()
+
+
 def test_the_failure_of_one_ends_both_at_once(ended):
     first, second = codes(ended, "failed")
     assert first != 0 and second == 2
@@ -76,6 +85,6 @@ def test_the_death_of_one_ends_the_other_and_the_restart_goes_on(ended):
         np.testing.assert_allclose(state[name], array, atol=1e-5, err_msg=name)
 
 
-def test_two_processes_search_and_mine_as_one(ended):
+def test_two_processes_search_mine_and_describe_as_one(ended):
     assert codes(ended, "search") == [0, 0]
     assert [log(ended, "search", process) for process in (0, 1)] == ["same=True"] * 2
