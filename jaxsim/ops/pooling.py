@@ -3,6 +3,7 @@
 All take the number of valid cells of each map, so that padding never counts.
 """
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
@@ -76,9 +77,8 @@ def square_maxima(
     sides = 2 ** jnp.arange(1, len(table), dtype=jnp.int32)
     level = jnp.sum(side[..., None] >= sides[None, None], axis=-1)
     offset = jnp.maximum(side - 2**level, 0)
-    image = jnp.arange(maps.shape[0])[:, None]
     corners = [
-        stack[image, level, y + down, x + right]
+        _lookup(stack, level, y + down, x + right)
         for down in (0, offset)
         for right in (0, offset)
     ]
@@ -113,10 +113,19 @@ def box_maxima(
     y0, x0, y1, x1 = jnp.moveaxis(boxes, -1, 0)
     lengths = 2 ** jnp.arange(1, len(table), dtype=jnp.int32)
     level = jnp.sum((y1 - y0)[..., None] >= lengths[None, None], axis=-1)
-    image = jnp.arange(maps.shape[0])[:, None]
     rows = jnp.maximum(
-        stack[image, level, y0], stack[image, level, y1 - 2**level]
+        _lookup(stack, level, y0), _lookup(stack, level, y1 - 2**level)
     )  # [B, R, W, C]
     columns = jnp.arange(width)[None, None]
     inside = (columns >= x0[..., None]) & (columns < x1[..., None])
     return jnp.max(jnp.where(inside[..., None], rows, -jnp.inf), axis=2)
+
+
+@jax.vmap
+def _lookup(table: Array, *at: Array) -> Array:
+    """Returns entries of each image's table.
+
+    Mapped, and not indexed by the image, so that devices that share a batch look up
+    each its own images and send nothing.
+    """
+    return table[at]

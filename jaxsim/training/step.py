@@ -183,7 +183,9 @@ def _step(
         everywhere = layout.step
         whole, still = jax.lax.with_sharding_constraint((trained, frozen), everywhere)
         found = _gradients(recipe, devices, state, whole, still, batch)
-        parts = jax.lax.with_sharding_constraint(found.parameters, places)
+        # Summed first: the layout of parts must not reach into the backward pass.
+        sums = jax.lax.with_sharding_constraint(found.parameters, everywhere)
+        parts = jax.lax.with_sharding_constraint(sums, places)
         found = found._replace(parameters=parts)
     updates, optimiser = recipe.transformation().update(
         found.parameters, state.optimiser, trained

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from jaxsim.ops.pooling import box_maxima, gem, mac, spoc, square_maxima
+from jaxsim.parallel.cost import collective_bytes
+from jaxsim.parallel.mesh import batch_sharding, make_mesh
 
 GENERATOR = np.random.default_rng(0)
 SIZES = [(5, 7), (7, 3), (7, 7)]
@@ -78,6 +80,21 @@ def test_box_maxima_equal_the_loop_over_every_box():
     for row, (y0, x0, y1, x1) in enumerate(boxes):
         expected = MAPS[:, y0:y1, x0:x1].max((1, 2))
         np.testing.assert_array_equal(found[:, row], expected)
+
+
+@pytest.mark.parametrize(
+    ("maxima", "numbers"), [(square_maxima, (1, 2, 3)), (box_maxima, (1, 2, 4, 6))]
+)
+def test_devices_that_share_a_batch_send_each_other_nothing(maxima, numbers):
+    def both(maps, regions):
+        found, back = jax.vjp(lambda m: maxima(m, regions), maps)
+        return found, back(found)
+
+    by_image = batch_sharding(make_mesh())
+    maps = jnp.asarray(MAPS[:1]).repeat(16, 0)
+    regions = jnp.broadcast_to(jnp.array(numbers, jnp.int32), (16, 5, len(numbers)))
+    program = jax.jit(both, in_shardings=by_image, out_shardings=by_image)
+    assert collective_bytes(program.lower(maps, regions).compile().as_text()) == {}
 
 
 def test_the_gradient_of_a_box_goes_to_its_largest_cell():
