@@ -29,9 +29,10 @@ class ShardedIndex:
     """Finds the rows of largest inner product, each device among its own.
 
     A device scores its rows block by block and keeps its k best; these lists alone are
-    exchanged, and every device merges them. Ids and order are those of `ExactIndex`:
-    equal scores by rising id. A device holds its rows with up to a quarter more of
-    zeros (below 8,192 rows, twice as many), and the scores of one block.
+    exchanged, and every device merges them. Ids and order are those of `ExactIndex`,
+    equal scores by rising id, but for near ties: sums in another order differ in their
+    last bits. A device holds its rows with up to a quarter more of zeros (below 8,192
+    rows, twice as many), and the scores of one block.
 
     Args:
       vectors: float32 [N, D], finite, N >= 1; the same in all processes of the mesh,

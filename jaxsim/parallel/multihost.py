@@ -22,6 +22,7 @@ from jaxsim.parallel.roll_call import Facts, roll_call
 # At the end the others wait for the first process, which still makes the report.
 WAIT_AT_END_S = 3600
 WAIT_AT_START_S = 300.0
+_OF_CONNECTIONS = ("Gloo", "NCCL", "onnection", "UNAVAILABLE", "ocket", "heartbeat")
 _ROWS_AT_ONCE = 8192
 HEARTBEAT_S = 30
 """After which a process that shows no life is taken for dead, and ends all others."""
@@ -91,20 +92,36 @@ def ending_at_once_on_errors() -> Iterator[None]:
 
     JAX makes a process that exits wait until all do. Here the others wait for this one
     in the middle of a step, and end when its connections are closed.
+
+    Raises:
+      JaxsimError: in place of an error of JAX that tells of a lost connection.
     """
     try:
         yield
     except BaseException as error:
-        if jax.process_count() > 1:
-            # Handlers run from the last to the first, so JAX's is not reached.
-            atexit.register(_exit_at_once, error)
+        if jax.process_count() == 1:
+            raise
+        lost = _lost_connection(error)
+        # Handlers run from the last to the first, so JAX's is not reached.
+        atexit.register(_exit_at_once, lost or error)
+        if lost:
+            raise lost from error
         raise
 
 
+def _lost_connection(error: BaseException) -> JaxsimError | None:
+    text = str(error).partition("\n")[0]
+    if not isinstance(error, jax.errors.JaxRuntimeError) or not any(
+        word in text for word in _OF_CONNECTIONS
+    ):
+        return None
+    return JaxsimError(
+        f"another process of the job has ended or cannot be reached ({text}). See what "
+        "it said; the same command, given to all processes, goes on from what was kept"
+    )
+
+
 def _exit_at_once(error: BaseException) -> None:
-    if isinstance(error, jax.errors.JaxRuntimeError):
-        text = "another process of the job may have failed first: see what it said"
-        print(text, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     # The codes of `jaxsim.cli.main`, which are lost here.
