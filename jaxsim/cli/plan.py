@@ -64,11 +64,17 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.parallel.chips import CHIPS, GIB, USABLE_MEMORY
     from jaxsim.parallel.mesh import parse_mesh
 
+    if any(change.startswith("mesh") for change in options.set):
+        raise InputError("a plan takes its mesh from --mesh alone, not from --set mesh")
     shape = parse_mesh(options.mesh)
     found = plan(options.config, options.set, shape, num_labels=options.labels)
     chips = [options.chip] if options.chip else list(CHIPS)
     if options.json:
-        write_json(options.json, plan_numbers(found, chips, mesh=options.mesh))
+        settings = {
+            name: getattr(options, name)
+            for name in ("config", "set", "mesh", "labels", "chip")
+        }
+        write_json(options.json, plan_numbers(found, chips, settings=settings))
     if options.json != "-":
         print(plan_text(found, chips))
     if options.chip and not CHIPS[options.chip].fits(found.memory_bytes):
@@ -131,13 +137,13 @@ def plan_text(found, chips: list[str]) -> str:
     )
 
 
-def plan_numbers(found, chips: list[str], *, mesh: str) -> dict:
+def plan_numbers(found, chips: list[str], *, settings: dict) -> dict:
     """Returns a plan in the JSON form of evaluations.
 
     Args:
       found: a `StepPlan`.
       chips: names of those to ask.
-      mesh: as it was given.
+      settings: what was planned.
     """
     from dataclasses import asdict
 
@@ -155,7 +161,7 @@ def plan_numbers(found, chips: list[str], *, mesh: str) -> dict:
         "metrics": metrics,
         "device": "none: a plan",
         "versions": versions(),
-        "settings": {"mesh": mesh},
+        "settings": settings,
     }
 
 

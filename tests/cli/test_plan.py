@@ -14,7 +14,15 @@ CONFIG = "configs/scenes_triplet.py"
 def planned(tmp_path, *words) -> dict:
     out = tmp_path / "plan.json"
     assert main(["plan", CONFIG, "--json", str(out), *words]) == 0
-    return json.loads(out.read_text())["metrics"]
+    document = json.loads(out.read_text())
+    assert document["settings"] == {
+        "config": CONFIG,
+        "set": [],
+        "mesh": words[1],
+        "labels": 1000,
+        "chip": None,
+    }
+    return document["metrics"]
 
 
 def test_a_plan_tells_memory_and_bytes_for_sixteen_devices(tmp_path, capsys):
@@ -65,6 +73,7 @@ def test_a_step_that_does_not_fit_is_refused(monkeypatch, capsys):
             "(sampler.triplets=128) does not split",
         ),
         (["--mesh", "data=9999"], "at most 4096"),
+        (["--mesh", "data=2", "--set", "mesh.fsdp=2"], "from --mesh alone"),
     ],
 )
 def test_meshes_that_cannot_be_are_refused(capsys, words, message):
