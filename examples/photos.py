@@ -5,6 +5,7 @@ jaxsim does, so that the descriptors are those of jaxsim; only pictures of 16 bi
 channel are scaled otherwise by Pillow.
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -34,7 +35,10 @@ def read_about(folder: Path, format: str) -> dict:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SystemExit(f"{path} was not written by jaxsim export ({error})") from None
     if kind != "descriptor":
-        raise SystemExit(f"{folder} holds a {kind}, which describes no photos")
+        raise SystemExit(
+            f"{folder} holds a model of kind '{kind}', which describes no photos. "
+            "Export a model that does: that of RUN/descriptor"
+        )
     if written != format:
         raise SystemExit(
             f"{folder} was exported as {written}, and this script runs {format}. "
@@ -145,10 +149,12 @@ def as_inputs(images: dict[Path, Image.Image], about: dict) -> dict[str, np.ndar
     return arrays
 
 
-def embed(run, paths: list[Path], about: dict, *, batch: int = 8):
+def embed(
+    run, paths: list[Path], about: dict, *, batch: int = 8, called: str = "photos"
+):
     """Returns the photos that can be read, and their descriptors float32 [N, D].
 
-    `run` maps inputs by name to an output.
+    `run` maps inputs by name to an output; messages say what the photos are `called`.
     """
     kept, parts = [], []
     for start in range(0, len(paths), batch):
@@ -156,10 +162,11 @@ def embed(run, paths: list[Path], about: dict, *, batch: int = 8):
         if images:
             kept += images
             parts.append(np.asarray(run(as_inputs(images, about))))
-        done = min(start + batch, len(paths))
-        print(f"{done} of {len(paths)} photos", file=sys.stderr)
+        left_out = min(start + batch, len(paths)) - len(kept)
+        said = f"{len(kept)} of {len(paths)} {called} described"
+        print(said + f", {left_out} left out" * (left_out > 0), file=sys.stderr)
     if not kept:
-        raise SystemExit("none of the photos can be read")
+        raise SystemExit(f"none of the {called} can be read")
     return kept, np.concatenate(parts)
 
 
@@ -173,25 +180,57 @@ def search(queries: np.ndarray, database: np.ndarray, about: dict, k: int):
     return ids, np.take_along_axis(scores, ids, axis=1)
 
 
+def save(file: Path, paths: list[Path], vectors: np.ndarray) -> None:
+    """Writes descriptors and names to an .npz file that is not there yet."""
+    try:
+        with file.open("xb") as stream:
+            np.savez(stream, vectors=vectors, names=[str(path) for path in paths])
+    except OSError as error:
+        raise SystemExit(f"--save: {error}") from None
+
+
+def check_new(file: Path) -> None:
+    """Says before anything is described that a file is there, or cannot be."""
+    if file.exists():
+        raise SystemExit(f"--save {file}: it exists; give the name of a new file")
+    if not file.parent.is_dir():
+        raise SystemExit(f"--save {file}: there is no folder {file.parent}")
+
+
 def serve(open_model, format: str, words: list[str], doc: str) -> None:
-    """Embeds a folder, then prints the photos most similar to each query.
+    """Describes queries and a folder, and prints the photos most similar to each.
 
     Args:
       open_model: maps the folder of the export to `run`; see `embed`.
       format: that it opens, as `jaxsim export --format` calls it.
-      words: of the command line: MODEL PHOTOS [QUERY ...].
-      doc: shown where they are missing.
+      words: of the command line; see --help.
+      doc: what the script is for.
     """
-    if len(words) < 2:
-        raise SystemExit(doc)
-    folder, photos = Path(words[0]), list_photos(Path(words[1]))
-    about = read_about(folder, format)
-    run = opened(open_model, folder / about["file"])
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path, help="folder of the export")
+    parser.add_argument("photos", type=Path, help="folder that is searched")
+    parser.add_argument("queries", type=Path, nargs="*", help="photos to search for")
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE.npz", help="keep the folder's descriptors"
+    )
+    given = parser.parse_args(words)
+    if not given.queries and not given.save:
+        parser.error("give a query, or --save FILE.npz")
+    if given.save:
+        check_new(given.save)
+    photos, about = list_photos(given.photos), read_about(given.model, format)
+    run = opened(open_model, given.model / about["file"])
+    queries, asked = [], None
+    if given.queries:
+        # First, so that a mistyped name is told before the folder is described.
+        queries, asked = embed(run, given.queries, about, called="queries")
     photos, database = embed(run, photos, about)
-    np.savez("photos.npz", vectors=database, names=[str(path) for path in photos])
-    if not words[2:]:
+    if given.save:
+        save(given.save, photos, database)
+    if asked is None:
         return
-    queries, asked = embed(run, [Path(word) for word in words[2:]], about)
     ids, scores = search(asked, database, about, k=10)
     for query, row, values in zip(queries, ids, scores, strict=True):
         print(query)

@@ -4,8 +4,8 @@
     jaxsim export RUN --out model --format onnx         # where jaxsim is installed
     python serve_onnx.py model ~/Photos query.jpg       # where it is not
 
-Descriptors of the folder are written to photos.npz. photos.py must lie beside this
-file.
+photos.py must lie beside this file. --save FILE.npz keeps the descriptors of the
+folder, "vectors" and "names", in a file that is not there yet.
 """
 
 import sys

@@ -4,9 +4,10 @@
     jaxsim export RUN --out model --format stablehlo    # where jaxsim is installed
     python serve_stablehlo.py model ~/Photos query.jpg  # where it is not
 
-Descriptors of the folder are written to photos.npz. photos.py must lie beside this
-file. The program is compiled once for every size of batch, so the last batch is filled
-up; JAX_COMPILATION_CACHE_DIR=FOLDER keeps what was compiled.
+photos.py must lie beside this file. --save FILE.npz keeps the descriptors of the
+folder, "vectors" and "names", in a file that is not there yet. The program is compiled
+once for every size of batch, so the last batch is filled up;
+JAX_COMPILATION_CACHE_DIR=FOLDER keeps what was compiled.
 """
 
 import sys

@@ -67,7 +67,9 @@ def test_a_folder_is_searched_without_jaxsim(format, model, photos, tmp_path):
     export_descriptor(exported, tmp_path / "model", records, format=format)
     script = EXAMPLES / f"serve_{format}.py"
     query = photos / "face.png"
+    file = tmp_path / "kept.npz"
     words = [sys.executable, "-c", WITHOUT, script, tmp_path / "model", photos, query]
+    words += ["--save", file]
     done = subprocess.run(
         [str(word) for word in words],
         cwd=tmp_path,
@@ -79,7 +81,8 @@ def test_a_folder_is_searched_without_jaxsim(format, model, photos, tmp_path):
     first = done.stdout.splitlines()[1]
     assert first.split() == ["1.0000", str(photos / "face.png")]
     assert len(done.stdout.splitlines()) == 1 + len(records)
-    stored = np.load(tmp_path / "photos.npz")
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "kept.npz"}
+    stored = np.load(file)
     assert [Path(name).name for name in stored["names"]] == [r.name for r in records]
     expected = Embedder(exported).embed(records).vectors
     np.testing.assert_allclose(stored["vectors"], expected, atol=1e-5)
