@@ -27,11 +27,12 @@ def load_photos(
     Raises:
       InputError: there is none.
     """
-    ids, images = [], []
+    ids, images, unread = [], [], 0
     for number, record in enumerate(records):
         try:
             sizes = _resized(record, inputs)
         except (OSError, RejectedImage):
+            unread += 1
             continue
         if all(
             image.shape[0] <= entry.slot[0] and image.shape[1] <= entry.slot[1]
@@ -41,9 +42,8 @@ def load_photos(
             images.append(sizes)
     if not ids:
         raise InputError(
-            f"none of the {len(records)} photos can be read and fits the slot of "
-            f"{' or '.join('x'.join(map(str, entry.slot)) for entry in inputs)} px. "
-            "Give other photos, or another slot"
+            f"none of {len(records)} photos can be used: "
+            + _causes(unread, len(records) - unread, inputs)
         )
     arrays = {
         name: np.zeros((len(ids), *shape), dtype)
@@ -59,6 +59,16 @@ def load_photos(
             if valid is not None:
                 valid[row] = height, width
     return ids, arrays
+
+
+def _causes(unread: int, large: int, inputs: Sequence[ImageInput]) -> str:
+    """Says how many photos cannot be used for which reason, and how to mend it."""
+    slots = " or ".join("x".join(map(str, entry.slot)) for entry in inputs)
+    if not large:
+        return f"{unread} cannot be read. Give other photos"
+    said = f"{large} do not fit the slot of {slots} px (height x width) when resized"
+    said += f", and {unread} cannot be read" * (unread > 0)
+    return f"{said}. Give a larger --slot, or other photos"
 
 
 def _resized(record: Record, inputs: Sequence[ImageInput]) -> list[np.ndarray]:

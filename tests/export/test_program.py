@@ -65,5 +65,10 @@ def test_photos_that_do_not_fit_are_left_out():
     inputs = image_inputs(embedded, (40, 48))
     ids, _ = load_photos(records, inputs, program_of(embedded))
     assert ids == [0]
-    with pytest.raises(InputError, match="none of the 1 photos"):
-        load_photos(records[1:], inputs, program_of(embedded))
+    for given, message in (
+        (records[1:], r"none of 1 photos can be used: 1 do not fit the slot of 40x48"),
+        ([broken("c")], r"1 cannot be read\. Give other photos"),
+        ([broken("c"), *records[1:]], r"1 do not fit .* resized, and 1 cannot be read"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_photos(given, inputs, program_of(embedded))
