@@ -69,8 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--replace",
         action="store_true",
         help="means two things: let go what the collection holds, be it of other "
-        "images, columns or models; and take the place of another load of it that may "
-        "be under way, or has ended without finishing",
+        "images, columns or models, or values of images that the list lacks; and take "
+        "the place of another load of it that may be under way, or has ended without "
+        "finishing",
     )
 
 

@@ -89,6 +89,14 @@ def load(options: argparse.Namespace, loader) -> dict[str, object]:
         f"{'exact' if report.exact else 'auto'}, loaded in {seconds:.1f} s",
         file=sys.stderr,
     )
+    if report.unlisted:
+        one = report.unlisted == 1
+        print(
+            f"warning: {report.unlisted} of {report.images} images "
+            f"{'is' if one else 'are'} not in {loader.columns.source}; "
+            f"{'its' if one else 'their'} columns are empty",
+            file=sys.stderr,
+        )
     return {**dataclasses.asdict(report), "seconds": round(seconds, 2)}
 
 

@@ -70,6 +70,16 @@ class ListColumns:
                 "by"
             )
 
+    def unlisted(self, names: Iterable[str]) -> list[str]:
+        """Returns the names of images whose columns are empty, as the list lacks them.
+
+        Args:
+          names: of all images; without columns none is returned.
+        """
+        if self.table is None:
+            return []
+        return [name for name in names if name not in self.position]
+
     def rows(self, names: Sequence[str], labels: Sequence[str | None]) -> list[dict]:
         """Returns all columns of some images; null where the list has no such image.
 

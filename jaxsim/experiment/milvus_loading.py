@@ -9,7 +9,7 @@ import numpy as np
 from jaxsim.core.errors import InputError
 from jaxsim.core.progress import Bars, no_bars
 from jaxsim.data.records import Record
-from jaxsim.experiment.milvus_columns import NAME, ListColumns
+from jaxsim.experiment.milvus_columns import LABEL, NAME, ListColumns
 from jaxsim.index.milvus import MilvusIndex
 from jaxsim.index.milvus_layout import Layout
 from jaxsim.index.milvus_load import CollectionLoad, settle
@@ -32,12 +32,14 @@ class LoadReport:
       images: rows.
       dimension: length of a descriptor.
       columns: that a search can ask for.
+      unlisted: rows whose images the list does not have, so that its columns are empty.
       exact: whether a search looks at every vector.
     """
 
     images: int
     dimension: int
     columns: tuple[str, ...]
+    unlisted: int
     exact: bool
 
 
@@ -93,8 +95,8 @@ class CollectionLoader:
 
         Raises:
           InputError: the list has none of them, Milvus cannot be reached, another load
-            of the collection may be under way, or it is of other images or has other
-            columns.
+            of the collection may be under way, or it is of other images, has other
+            columns, or values of images that the list does not have.
         """
         names = [stored_name(record.name) for record in records]
         self._layout_before(lambda: names)
@@ -190,6 +192,7 @@ class CollectionLoader:
                 images=len(load.finish()),
                 dimension=dimension,
                 columns=tuple(layout.columns),
+                unlisted=len(self.columns.unlisted(names())),
                 exact=exact,
             )
         except BaseException:
@@ -212,6 +215,7 @@ class CollectionLoader:
             if not self.replace:
                 index.layout.require_columns(self.columns.kinds, self.place)
                 self._refuse_others(index, names)
+                self._refuse_emptied(index, names)
             return index.layout
         finally:
             index.close()
@@ -234,3 +238,31 @@ class CollectionLoader:
                 "--collection for them, or --replace those that are there, which also "
                 "takes the place of another load that may be under way"
             )
+
+    def _refuse_emptied(self, index: MilvusIndex, names: Names) -> None:
+        """Raises InputError if images would stay and lose the values that they have."""
+        unlisted = set(self.columns.unlisted(names()))
+        if not unlisted:
+            return
+        emptied = [
+            row[NAME]
+            for start in range(0, index.total, _BLOCK_ROWS)
+            for row in index.rows(
+                range(start, min(start + _BLOCK_ROWS, index.total))
+            ).values()
+            if row[NAME] in unlisted and _has_values(row)
+        ]
+        if emptied:
+            some = "an image" if len(emptied) == 1 else f"{len(emptied)} images"
+            raise InputError(
+                f"{self.place} has values of {some}, such as '{emptied[0]}', that "
+                f"{self.columns.source} does not list, so that they would be lost. "
+                "Give a list of all images, or --replace the collection"
+            )
+
+
+def _has_values(row: dict) -> bool:
+    """Whether a row has something in a column that comes from a list."""
+    return any(
+        value is not None for name, value in row.items() if name not in (NAME, LABEL)
+    )

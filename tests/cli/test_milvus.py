@@ -86,6 +86,27 @@ def test_loading_again_follows_the_file(shop, photos, tmp_path, jaxsim):
     assert code == 0 and "2 images of" in errors, errors
 
 
+def test_images_that_the_list_lacks_are_told(shop, tmp_path, jaxsim):
+    manifest, parts = shop
+    db, half = tmp_path / "shop.db", tmp_path / "half.csv"
+    lines = manifest.read_text().replace(" \nInc", "").splitlines(keepends=True)
+    half.write_text("".join(lines[:3]))
+    code, output, errors = load(jaxsim, parts, db, "--manifest", half)
+    told = f"warning: 4 of 6 images are not in {half}; their columns are empty"
+    assert code == 0 and told in errors and json.loads(output)["unlisted"] == 4
+    half.write_text("".join(lines[:6]))
+    code, output, errors = load(jaxsim, parts, db, "--manifest", half)
+    told = f"warning: 1 of 6 images is not in {half}; its columns are empty"
+    assert code == 0 and told in errors and json.loads(output)["unlisted"] == 1
+    code, output, errors = load(jaxsim, parts, db, "--manifest", manifest)
+    assert code == 0 and "warning" not in errors
+    assert json.loads(output)["unlisted"] == 0
+    code, _, errors = load(jaxsim, parts, db, "--manifest", half)
+    assert code == 2 and "does not list, so that they would be lost" in errors
+    code, _, errors = load(jaxsim, parts, db, "--manifest", half, "--replace")
+    assert code == 0 and told in errors
+
+
 def test_photos_are_indexed_and_loaded(photos, tmp_path, jaxsim):
     require_milvus()
     index, db = tmp_path / "photos.index", tmp_path / "photos.db"

@@ -192,6 +192,46 @@ def test_other_columns_and_models_ask_to_replace(place, tmp_path):
     assert replace(plain, replace=True).load_file(short).dimension == 8
 
 
+def test_values_of_images_that_the_list_lacks_are_not_lost(
+    place, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(milvus_loading, "_BLOCK_ROWS", 3)
+    ten, _ = described(tmp_path / "ten.parquet", TEN)
+    manifest = tmp_path / "list.csv"
+
+    def loader(*listed, **options):
+        lines = [f"{i}.jpg,{'' if i == 7 else i}" for i in listed]
+        manifest.write_text("\n".join(["path,price", *lines, ""]))
+        return CollectionLoader.open(place, manifest=manifest, **options)
+
+    def prices():
+        rows = MilvusIndex.open(place).rows(range(10))
+        return [rows[i]["price"] for i in range(10)]
+
+    # In a new collection nothing is lost.
+    assert loader(*range(8)).load_file(ten).unlisted == 2
+    assert prices() == [*range(7), None, None, None]
+    # Neither are values that there are not: 7 has none.
+    fewer = loader(*range(7), 8)
+    assert fewer.load_file(ten).unlisted == 2
+    before = prices()
+    assert before == [*range(7), None, 8, None]
+    half = loader(0, 1, 2)
+    message = r"has values of 5 images, such as '3.jpg', that .*list\.csv does not list"
+    for load in (lambda: half.load_file(ten), lambda: half.check(records(TEN))):
+        with pytest.raises(InputError, match=message):
+            load()
+    with pytest.raises(InputError, match="has values of an image, such as '8.jpg'"):
+        loader(*range(8)).load_file(ten)
+    assert prices() == before
+    # What goes with its image is not looked at.
+    nine, _ = described(tmp_path / "nine.parquet", TEN[:8])
+    assert loader(*range(8)).load_file(nine).unlisted == 0
+    report = loader(0, 1, 2, replace=True).load_file(ten)
+    assert (report.images, report.unlisted) == (10, 7)
+    assert prices() == [0, 1, 2, *[None] * 7]
+
+
 def test_a_collection_without_rows_is_made_anew(place, tmp_path):
     ten, _ = described(tmp_path / "ten.parquet", TEN)
     loader = CollectionLoader.open(place)
@@ -226,7 +266,8 @@ def test_a_list_without_other_columns(text, place, tmp_path):
     manifest = tmp_path / "list.csv"
     manifest.write_text(text)
     loader = CollectionLoader.open(place, manifest=manifest)
-    assert loader.load_file(ten).columns == ("name", "label")
+    report = loader.load_file(ten)
+    assert (report.columns, report.unlisted) == (("name", "label"), 0)
     manifest.write_text(text.replace("3", "none"))
     with pytest.raises(InputError, match="lists none of these images"):
         CollectionLoader.open(place, manifest=manifest).load_file(ten)
