@@ -291,10 +291,22 @@ class Checkpoints:
                 raise
             raise InputError(
                 f"the checkpoint of step {step} in {self._folder} is damaged: {why}. "
-                f"Use another one, or delete {self._folder / str(step)} to go on from "
-                "the one before"
+                + self._mended(step)
             ) from error
         return found[item]
+
+    def _mended(self, step: int) -> str:
+        """Says how to go on without a checkpoint."""
+        others = [other for other in self._manager.all_steps() if other != step]
+        folder = self._folder / str(step)
+        if not others:
+            return f"There is no other one; delete {folder} to begin anew"
+        if step < max(others):
+            return f"There are also those of {sorted(others)}; use one of them"
+        return (
+            f"Use another one, or delete {folder} to go on from that of step "
+            f"{max(others)}"
+        )
 
 
 def _metric(metrics: Mapping[str, float]) -> float:

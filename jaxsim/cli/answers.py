@@ -83,11 +83,14 @@ def answers(
 
 
 def print_tables(found: list[dict]) -> None:
-    """Prints a table for each answer."""
+    """Prints a table for each answer, or a sentence where nothing is found."""
     from jaxsim.cli.output import printable, table
 
     for answer in found:
         print(printable(answer["query"]))
+        if not answer["results"]:
+            print("no image matches", end="\n\n")
+            continue
         rows = [
             [str(hit["rank"]), f"{hit['score']:.3f}", printable(hit["name"])]
             for hit in answer["results"]

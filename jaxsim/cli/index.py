@@ -79,6 +79,7 @@ def run(options: argparse.Namespace) -> None:
     """Indexes, loads into Milvus if asked for, and says what was done."""
     from jaxsim.cli.milvus import (
         is_descriptor_parts,
+        is_misnamed_parts,
         load,
         open_loader,
         place_of,
@@ -96,6 +97,11 @@ def run(options: argparse.Namespace) -> None:
     if loader is not None and is_descriptor_parts(options.photos):
         given = ("out", "model", "retrain")
         refuse_options(options, given, "does not go with a file of descriptors")
+    elif loader is not None and is_misnamed_parts(options.photos):
+        raise InputError(
+            f"'{options.photos}' is a folder of parts, whose name must end in .parquet "
+            "so that it is taken for one. Rename it"
+        )
     elif options.out is None:
         raise InputError("--out is missing: name the folder of the index")
     else:

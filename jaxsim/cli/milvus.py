@@ -103,3 +103,10 @@ def load(options: argparse.Namespace, loader) -> dict[str, object]:
 def is_descriptor_parts(photos: str) -> bool:
     """Returns whether PHOTOS names descriptors, which `jaxsim embed` wrote."""
     return Path(photos).suffix == ".parquet"
+
+
+def is_misnamed_parts(photos: str) -> bool:
+    """Returns whether PHOTOS has parts of `jaxsim embed`, and another name than it."""
+    from jaxsim.pipeline.descriptor_file import is_parts_folder
+
+    return not is_descriptor_parts(photos) and is_parts_folder(Path(photos))

@@ -96,6 +96,7 @@ def plan_text(found, chips: list[str]) -> str:
     """
     from jaxsim.cli.output import table
     from jaxsim.parallel.chips import CHIPS, GIB, USED_OF_PEAK
+    from jaxsim.report.text import count as counted
 
     parts = {
         "parameters": found.parameter_bytes,
@@ -126,8 +127,8 @@ def plan_text(found, chips: list[str]) -> str:
             ]
         )
     return (
-        f"{found.devices} devices, {found.batch_size} images a step, "
-        f"{found.parameters:,} parameters\n\n"
+        f"{counted(found.devices, 'device')}, {counted(found.batch_size, 'image')} a "
+        f"step, {counted(found.parameters, 'parameter')}\n\n"
         + table(["each device", "in a step"], rows)
         + "\n\n"
         + table(["chip", "memory", "", "step", "images/s", "rates from"], verdicts)

@@ -54,8 +54,9 @@ class MeshShape:
             wanted = f"{self.fsdp} (fsdp)"
             if self.data is not None:
                 wanted = f"{self.data} (data) x {wanted}"
+            there = "1 device does" if devices == 1 else f"{devices} devices do"
             raise InputError(
-                f"{devices} devices do not make a mesh of {wanted}. Set mesh.fsdp to a "
+                f"{there} not make a mesh of {wanted}. Set mesh.fsdp to a "
                 "divisor of the number of devices, and leave mesh.data out to take "
                 "all that there are"
             )

@@ -48,6 +48,11 @@ def check_suffix(path: Path) -> None:
         )
 
 
+def is_parts_folder(path: Path) -> bool:
+    """Returns whether a folder is one that `jaxsim embed --parts` writes into."""
+    return (path / PARTS_FILE).is_file()
+
+
 def part_name(part: int, parts: int) -> str:
     """Returns the name of one of the files of a folder of parts."""
     return f"part-{part:05}-of-{parts:05}.parquet"

@@ -286,8 +286,23 @@ def test_damage_is_named(tmp_path, part):
         assert victim.stat().st_size > 100_000
     victim.write_bytes(victim.read_bytes()[: victim.stat().st_size // 2])
     with Checkpoints(tmp_path) as checkpoints:
-        with pytest.raises(InputError, match="step 1 .* is damaged: .* delete"):
+        message = "step 1 .* is damaged: .* no other one; delete .*/1 to begin anew"
+        with pytest.raises(InputError, match=message):
             checkpoints.restore(1, noise)
+
+
+def test_damage_is_mended_by_the_checkpoints_that_are_there(tmp_path):
+    with Checkpoints(tmp_path, keep_last=3) as checkpoints:
+        for step in (1, 2, 3):
+            checkpoints.save(step, SMALL, {})
+    for step, mend in (
+        (3, f"delete {tmp_path / '3'} to go on from that of step 2"),
+        (1, r"There are also those of \[2, 3\]; use one of them"),
+    ):
+        (tmp_path / str(step) / "about" / "metadata").write_bytes(b"{")
+        with Checkpoints(tmp_path) as checkpoints:
+            with pytest.raises(InputError, match=f"is damaged: .*{mend}$"):
+                checkpoints.restore(step, SMALL)
 
 
 def test_nothing_is_said_on_the_screen(tmp_path, caplog, capfd):

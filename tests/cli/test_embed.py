@@ -24,4 +24,7 @@ def test_a_folder_is_no_file_of_descriptors(photos, tmp_path, jaxsim):
     out = tmp_path / "found.parquet"
     out.mkdir()
     code, _, errors = jaxsim("embed", photos, "--out", out, *FAST)
-    assert code == 2 and "is a folder" in errors
+    assert code == 2 and "is a folder; give the name of a file" in errors
+    (out / "_parts.json").write_text("{}")
+    code, _, errors = jaxsim("embed", photos, "--out", out, *FAST)
+    assert code == 2 and "is a folder of parts; go on from them with --parts" in errors

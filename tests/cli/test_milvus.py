@@ -64,6 +64,7 @@ def test_parts_are_loaded_and_searched_by_columns_of_the_list(
     words = ("--store", "milvus", "--uri", db, "--where", "price < 0")
     code, output, errors = jaxsim("search", parts, query, *words)
     assert code == 0 and "no image passes --where 'price < 0'" in errors
+    assert output == f"{query.name}\nno image matches\n\n"
 
 
 def test_loading_again_follows_the_file(shop, photos, tmp_path, jaxsim):
@@ -159,6 +160,11 @@ def test_what_cannot_be_loaded(shop, photos, tmp_path, jaxsim):
         assert code == 2 and message in errors, errors
     # All is said before photos are described.
     assert not (tmp_path / "photos.index").exists()
+    misnamed = parts.rename(tmp_path / "parts")
+    for words in ((), out):
+        code, _, errors = load(jaxsim, misnamed, db, *words)
+        assert code == 2 and "whose name must end in .parquet" in errors, errors
+    misnamed.rename(parts)
     (parts / "part-00001-of-00003.parquet").unlink()
     code, _, errors = load(jaxsim, parts, db)
     assert code == 2 and "1 of 3 parts are missing" in errors

@@ -43,8 +43,9 @@ def test_a_plan_tells_memory_and_bytes_for_sixteen_devices(tmp_path, capsys):
     assert "16 devices" in text and "NVIDIA H100 SXM data sheet" in text
 
 
-def test_devices_share_the_work_and_adam_keeps_two_moments(tmp_path):
+def test_devices_share_the_work_and_adam_keeps_two_moments(tmp_path, capsys):
     alone = planned(tmp_path, "--mesh", "data=1")
+    assert capsys.readouterr().out.startswith("1 device, ")
     shared = planned(tmp_path, "--mesh", "data=4")
     assert 4 * shared["flops"] == pytest.approx(alone["flops"])
     assert 4 * shared["batch_bytes"] == alone["batch_bytes"]

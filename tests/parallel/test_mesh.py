@@ -34,6 +34,8 @@ def test_what_is_no_mesh_is_refused(text, message):
 def test_devices_that_do_not_make_the_mesh_are_refused(shape):
     with pytest.raises(InputError, match="8 devices do not make a mesh of"):
         make_mesh(shape=shape)
+    with pytest.raises(InputError, match="^1 device does not make a mesh of"):
+        make_mesh(jax.devices()[:1], shape=MeshShape(fsdp=2))
 
 
 @pytest.mark.parametrize(
