@@ -101,12 +101,17 @@ def run(options: argparse.Namespace) -> None:
 
 def _tell_unused(config, reference: str) -> None:
     """Says that options for the model of a config do nothing beside --model."""
+    import inspect
     import sys
 
-    from jaxsim.experiment.config_file import without_options
+    from jaxsim.experiment.config_file import options_given, without_options
+    from jaxsim.experiment.descriptors import descriptor_config
 
     plain = without_options(reference)
-    if getattr(config, "model", None) != getattr(plain, "model", None):
+    changed = getattr(config, "model", None) != getattr(plain, "model", None)
+    # By name, too: one that is given as it is by default changes nothing.
+    of_a_model = inspect.signature(descriptor_config).parameters.keys()
+    if changed or not of_a_model.isdisjoint(options_given(reference)):
         print(
             "note: --model replaces the model of the config, so options that change it "
             "have no effect",

@@ -50,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_slot,
         metavar="HxW",
         help="shape in pixels of the arrays that images lie in; default: the square "
-        "that holds every image",
+        "that holds every image. A bundle and safetensors hold no such arrays, and are "
+        "only compared in them",
     )
 
 

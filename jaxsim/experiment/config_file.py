@@ -84,6 +84,15 @@ def purpose_and_options(reference: str) -> tuple[str, list[ConfigOption]]:
     return inspect.cleandoc(get_config.__globals__["__doc__"] or ""), options
 
 
+def options_given(reference: str) -> list[str]:
+    """Returns the names of the options that a reference has after its colon.
+
+    Raises:
+      InputError: there is no such file, or an option has no value.
+    """
+    return list(_split_reference(reference)[1])
+
+
 def without_options(reference: str) -> fdl.Config:
     """Returns the config of a file with no options but those it cannot do without."""
     path, options = _split_reference(reference)

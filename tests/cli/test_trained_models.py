@@ -68,6 +68,23 @@ def test_a_run_is_measured_again_with_the_same_numbers(by_distance, photos, jaxs
     assert (again["metrics"], again["model"]) == (found["metrics"], found["model"])
 
 
+def test_options_of_the_model_are_told_to_have_no_effect(by_distance, photos, jaxsim):
+    words = ("--data", photos, "--model", by_distance / "model", "--json", "-")
+    folder = CONFIGS / "folder.py"
+    for config, told in (
+        (folder, False),
+        (f"{CONFIGS / 'folder_triplet.py'}:margin=0.3", False),
+        (f"{folder}:pooling=gem", True),
+        # The default, which the trained model is not.
+        (f"{folder}:pooling=rmac", True),
+    ):
+        code, _, errors = jaxsim("evaluate", config, *words)
+        assert code == 0, errors
+        assert ("note: --model replaces the model" in errors) == told, (config, errors)
+    words = (folder, "--set", "model.preprocessing.size_px=64", *words)
+    assert "note: --model replaces the model" in jaxsim("evaluate", *words)[2]
+
+
 @pytest.mark.parametrize("run", ["by_distance", "by_cosine"])
 def test_faiss_gives_the_same_numbers(run, request, photos, jaxsim):
     pytest.importorskip("faiss")

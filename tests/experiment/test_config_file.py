@@ -9,6 +9,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.experiment.config_file import (
     describe,
     load_config,
+    options_given,
     parse_options,
     purpose_and_options,
     settable_fields,
@@ -34,6 +35,11 @@ def test_options_reach_the_config():
     config = load_config(f"{SMVS}:pooling=gem,size_px=320")
     assert config.model.preprocessing.size_px == 320
     assert fdl.build(config.model).network.pooling.initial_p == 3.0
+
+
+def test_options_are_named_as_they_were_given():
+    assert options_given(f"{SMVS}:pooling=gem,size_px=320") == ["pooling", "size_px"]
+    assert options_given(SMVS) == []
 
 
 def test_a_config_without_its_options_is_the_plain_one():

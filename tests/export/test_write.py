@@ -1,10 +1,13 @@
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from jaxsim.core.errors import InputError
+from jaxsim.data.preprocess import Preprocessing
 from jaxsim.export import write
+from jaxsim.export.safetensors_file import read_variables
 from jaxsim.export.write import export_descriptor, export_similarity
 from jaxsim.nn.pooling import Rmac
 from jaxsim.nn.region_proposals import RegionProposals
@@ -48,6 +51,28 @@ def test_a_file_that_computes_something_else_is_not_kept(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="was not written: it differs .* than 0.0001"):
         export_descriptor(descriptor(), out, RECORDS, format="bundle")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("format", ["bundle", "safetensors"])
+def test_parameters_are_compared_in_a_slot_and_do_not_depend_on_it(format, tmp_path):
+    if format == "safetensors":
+        pytest.importorskip(format, reason=f"the extra {format} is not installed")
+    model = descriptor(preprocessing=Preprocessing(size_px=48, resize="shortest"))
+    with pytest.raises(InputError, match="how large the longest may be: --slot"):
+        export_descriptor(model, tmp_path / "out", RECORDS, format=format)
+    stored = []
+    for slot in ((64, 96), (96, 96)):
+        out = tmp_path / str(slot[0])
+        report = export_descriptor(model, out, RECORDS, format=format, slot=slot)
+        assert report.about["photos"][0]["slot"] == list(slot)
+        stored.append(parameters(out / report.about["file"], model))
+    jax.tree.map(np.testing.assert_array_equal, *stored)
+
+
+def parameters(file, model):
+    if file.suffix == ".npz":
+        return dict(np.load(file))
+    return read_variables(file, model)
 
 
 def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
