@@ -79,14 +79,14 @@ def _require_file(out: str) -> None:
     from jaxsim.core.files import check_target
     from jaxsim.pipeline.descriptor_file import is_parts_folder
 
-    if is_parts_folder(Path(out)):
-        raise InputError(
-            f"--out: '{out}' is a folder of parts; go on from them with --parts N, as "
-            "before, or give the name of a new file"
-        )
     try:
         check_target(out)
     except InputError as error:
+        if is_parts_folder(Path(out)):
+            raise InputError(
+                f"--out: '{out}' is a folder of parts; go on from them with --parts N, "
+                "as before, or give the name of a new file"
+            ) from error
         raise InputError(f"--out: {error}") from error
 
 

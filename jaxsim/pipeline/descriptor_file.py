@@ -1,6 +1,7 @@
 """Descriptors in files that other programs read: .npz and Parquet."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ def check_suffix(path: Path) -> None:
 
 def is_parts_folder(path: Path) -> bool:
     """Returns whether a folder is one that `jaxsim embed --parts` writes into."""
-    return (path / PARTS_FILE).is_file()
+    return os.path.isfile(path / PARTS_FILE)  # False, too, for what cannot be a name
 
 
 def part_name(part: int, parts: int) -> str:
