@@ -18,6 +18,8 @@ def test_the_same_command_goes_on_from_the_parts_that_are_there(
     assert first.read_bytes() == kept and second.exists()
     code, _, errors = jaxsim("embed", photos, "--out", out, "--parts", 3, *FAST)
     assert code == 2 and "parts" in errors
+    code, _, errors = jaxsim("embed", photos, "--out", out, "--parts", 2)
+    assert code == 2 and "with preprocessing.size_px=64, where now" in errors
 
 
 def test_a_folder_is_no_file_of_descriptors(photos, tmp_path, jaxsim):
