@@ -1,6 +1,7 @@
 """Descriptors of a large collection in parts, by any number of processes."""
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,13 @@ from jaxsim.experiment.model_spec import ModelSpec
 from jaxsim.experiment.run_folder import identity
 from jaxsim.experiment.serialisation import config_from_json
 from jaxsim.parallel.multihost import is_first_process, wait_for_all
-from jaxsim.pipeline.descriptor_file import PARTS_FILE, part_name, write_descriptors
+from jaxsim.pipeline.descriptor_file import (
+    DAMAGE,
+    PARTS_FILE,
+    part_name,
+    read_footer,
+    write_descriptors,
+)
 from jaxsim.pipeline.embed import Embedder, Waits
 from jaxsim.pipeline.model import ImageModel
 
@@ -64,7 +71,8 @@ def embed_parts(
 
     Part p holds the images from p N / parts on. Of P processes, process i writes the
     parts i, i + P, …; those that are there are left as they are, so that the same
-    command, in as many processes as one likes, goes on where others stopped.
+    command, in as many processes as one likes, goes on where others stopped. A part
+    whose footer cannot be read, or is of something else, is named and written anew.
 
     Args:
       out: a folder whose name ends in .parquet, which all processes see.
@@ -92,9 +100,13 @@ def embed_parts(
     waits = Waits()
     embedder = Embedder(model, batch_size=batch_size, waits=waits)
     mine = range(jax.process_index(), parts, jax.process_count())
-    todo = [part for part in mine if not (out / part_name(part, parts)).exists()]
+    shares = {part: _rows(part, parts, len(records)) for part in mine}
+    ranges = {
+        part: rows
+        for part, rows in shares.items()
+        if not _is_there(out / part_name(part, parts), model, len(rows))
+    }
     images, rejects, begun = 0, [], perf_counter()
-    ranges = {part: _rows(part, parts, len(records)) for part in todo}
     with bars("embed", sum(len(rows) for rows in ranges.values())) as progress:
         for part, rows in ranges.items():
             chosen = [records[row] for row in rows]
@@ -104,6 +116,9 @@ def embed_parts(
             if embedding.rejects:
                 listed.parent.mkdir(exist_ok=True)
                 write_rejects(listed, embedding.rejects)
+            else:
+                # That of a part that was damaged.
+                listed.unlink(missing_ok=True)
             write_descriptors(
                 target,
                 embedding,
@@ -114,8 +129,8 @@ def embed_parts(
             images += int(embedding.found.sum())
             rejects += embedding.rejects
     return PartsReport(
-        written=len(todo),
-        found=len(mine) - len(todo),
+        written=len(ranges),
+        found=len(mine) - len(ranges),
         images=images,
         rejects=tuple(rejects),
         seconds=perf_counter() - begun,
@@ -125,6 +140,26 @@ def embed_parts(
 
 def _rows(part: int, parts: int, count: int) -> range:
     return range(part * count // parts, (part + 1) * count // parts)
+
+
+def _is_there(path: Path, model: ImageModel, images: int) -> bool:
+    """Returns whether a part is there and, as its footer says, whole and of this."""
+    if not path.exists():
+        return False
+    try:
+        rows, dimension, fingerprint = read_footer(path)
+    except DAMAGE as error:
+        reason = str(error)
+    else:
+        if (dimension, fingerprint) != (model.dimension, model.fingerprint):
+            reason = "it is of another model"
+        elif rows > images:
+            reason = f"it has {rows} descriptors of {images} images"
+        else:
+            return True
+    text = "'%s' cannot be used (%s); its images are described anew"
+    logging.getLogger(__name__).warning(text, path, reason)
+    return False
 
 
 def _shared_model(

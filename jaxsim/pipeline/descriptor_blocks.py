@@ -1,23 +1,23 @@
 """Descriptors read from Parquet a block at a time, however many there are."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
 from jaxsim.core.errors import InputError
 from jaxsim.pipeline.descriptor_file import (
-    FINGERPRINT,
+    DAMAGE,
     check_unit_length,
     parts_of,
+    read_footer,
+    reading_part,
+    require_one_model,
 )
-
-if TYPE_CHECKING:
-    from pyarrow import parquet
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,17 +63,17 @@ class DescriptorBlocks:
         """
         try:
             files = parts_of(path) if path.is_dir() else (path,)
-            about = [_about(file) for file in files]
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+            about = []
+            for file in files:
+                with reading_part(file) if path.is_dir() else nullcontext():
+                    about.append(read_footer(file))
+        except DAMAGE as error:
             raise InputError(
                 f"cannot read the descriptors '{path}' ({error}). Give a file or "
                 "folder that 'jaxsim embed PHOTOS --out FILE.parquet' wrote"
             ) from error
-        if len(kinds := {(dimension, mark) for _, dimension, mark in about}) != 1:
-            raise InputError(
-                f"'{path}' holds parts by {len(kinds)} models; describe all images "
-                "again by one"
-            )
+        kinds = {(dimension, mark) for _, dimension, mark in about}
+        require_one_model(path, kinds)
         ((dimension, fingerprint),) = kinds
         rows = sum(rows for rows, _, _ in about)
         return cls(path, tuple(files), rows, dimension, fingerprint)
@@ -84,8 +84,10 @@ class DescriptorBlocks:
         Raises:
           InputError: a file is damaged, or a descriptor is not of length 1.
         """
+        from pyarrow import parquet
+
         for file in self.files:
-            with _reading(file) as opened:
+            with reading_part(file), parquet.ParquetFile(file) as opened:
                 for batch in opened.iter_batches(block_rows):
                     yield self._block(file, batch)
 
@@ -95,8 +97,10 @@ class DescriptorBlocks:
         Raises:
           InputError: a file is damaged.
         """
+        from pyarrow import parquet
+
         for file in self.files:
-            with _reading(file) as opened:
+            with reading_part(file), parquet.ParquetFile(file) as opened:
                 for batch in opened.iter_batches(columns=["name"]):
                     yield from batch["name"].to_pylist()
 
@@ -106,27 +110,3 @@ class DescriptorBlocks:
         names = batch["name"].to_pylist()
         check_unit_length(vectors, names, source=str(file))
         return Block(names, batch["label"].to_pylist(), vectors)
-
-
-@contextmanager
-def _reading(file: Path) -> "Iterator[parquet.ParquetFile]":
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(file) as opened:
-            yield opened
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"cannot read the descriptors '{file}' ({error}). Delete it, and let the "
-            "command that wrote it write it again"
-        ) from error
-
-
-def _about(file: Path) -> tuple[int, int, str]:
-    """Returns the number of rows, the length of vectors and the fingerprint."""
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(file) as opened:
-        schema = opened.schema_arrow
-        mark = (schema.metadata or {})[FINGERPRINT.encode()].decode()
-        return opened.metadata.num_rows, schema.field("vector").type.list_size, mark

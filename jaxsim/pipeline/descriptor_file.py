@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -20,6 +21,9 @@ PARTS_FILE = "_parts.json"
 """In a folder of parts: what they are of."""
 FINGERPRINT = "jaxsim.fingerprint"
 """In the metadata of a Parquet file: names the model."""
+
+DAMAGE = (OSError, ValueError, KeyError, AttributeError)
+"""What reading a damaged Parquet file, or one of other contents, raises."""
 
 MOST_OFF_LENGTH = 1e-3
 
@@ -165,18 +169,27 @@ def _read_npz(path: Path) -> DescriptorFile:
 
 
 def _read_parquet(path: Path) -> DescriptorFile:
+    import pyarrow as pa
     from pyarrow import parquet
 
-    table = parquet.read_table(path)
-    vectors = np.array(table["vector"].to_pylist(), np.float32)
+    mark = FINGERPRINT.encode()
     if path.is_dir():
-        parts_of(path)
+        tables = []
+        for file in parts_of(path):
+            with reading_part(file):
+                tables.append(parquet.read_table(file))
+        require_one_model(path, {(t.schema.metadata or {})[mark] for t in tables})
+        # Parts without a row were once written with names of no type.
+        table = pa.concat_tables(tables, promote_options="default")
+    else:
+        table = parquet.read_table(path)
+    vectors = np.array(table["vector"].to_pylist(), np.float32)
     metadata = table.schema.metadata or {}
     return DescriptorFile(
         vectors=vectors,
         names=tuple(table["name"].to_pylist()),
         labels=tuple(table["label"].to_pylist()),
-        fingerprint=metadata[FINGERPRINT.encode()].decode(),
+        fingerprint=metadata[mark].decode(),
     )
 
 
@@ -198,6 +211,53 @@ def parts_of(folder: Path) -> tuple[Path, ...]:
     return files
 
 
+def require_one_model(folder: Path, models: Collection[object]) -> None:
+    """Raises InputError unless the parts of a folder are of one model.
+
+    Args:
+      folder: of the parts.
+      models: what tells them apart, each once.
+    """
+    if len(models) != 1:
+        raise InputError(
+            f"'{folder}' holds parts by {len(models)} models; describe all images "
+            "again by one"
+        )
+
+
+@contextmanager
+def reading_part(file: Path) -> Iterator[None]:
+    """Names a Parquet file that turns out to be damaged while it is read.
+
+    Raises:
+      InputError: the block raised what reading a damaged file raises.
+    """
+    try:
+        yield
+    except DAMAGE as error:
+        raise InputError(
+            f"cannot read the descriptors '{file}' ({error}). Delete it and run the "
+            "same jaxsim embed again, which writes it anew"
+        ) from error
+
+
+def read_footer(file: Path) -> tuple[int, int, str]:
+    """Returns the number of rows, the length of vectors and the fingerprint.
+
+    Args:
+      file: Parquet; only its end is read.
+
+    Raises:
+      DAMAGE: the file is cut off, or has other contents.
+    """
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(file) as opened:
+        schema = opened.schema_arrow
+        mark = (schema.metadata or {})[FINGERPRINT.encode()].decode()
+        return opened.metadata.num_rows, schema.field("vector").type.list_size, mark
+
+
 def stored_name(text: str) -> str:
     """Returns a name as files have it: names may hold bytes that are not UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()
@@ -210,8 +270,11 @@ def _write_parquet(file, names, labels, vectors, fingerprint: str) -> None:
     columns = pa.FixedSizeListArray.from_arrays(
         pa.array(vectors.ravel()), vectors.shape[1]
     )
-    table = pa.table(
-        {"name": names, "label": pa.array(labels, pa.string()), "vector": columns}
-    )
+    # Without a row, or without a label, there is nothing to tell the type from.
+    text = {
+        "name": pa.array(names, pa.string()),
+        "label": pa.array(labels, pa.string()),
+    }
+    table = pa.table({**text, "vector": columns})
     described = table.replace_schema_metadata({FINGERPRINT: fingerprint})
     parquet.write_table(described, file)

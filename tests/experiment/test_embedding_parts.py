@@ -1,9 +1,12 @@
 """Descriptors in parts: the rows of one file, kept when the work goes on."""
 
 import json
+import shutil
+from pathlib import Path
 
 import fiddle as fdl
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
@@ -14,6 +17,8 @@ from jaxsim.experiment.descriptors import descriptor_config
 from jaxsim.experiment.embedding import embed_images
 from jaxsim.experiment.embedding_parts import embed_parts
 from jaxsim.experiment.model_spec import ModelSpec
+from jaxsim.nn.pooling import Mac
+from jaxsim.pipeline.descriptor_blocks import DescriptorBlocks
 from jaxsim.pipeline.descriptor_file import part_name, read_descriptors
 from tests.pipeline import tiny
 
@@ -36,6 +41,11 @@ def test_parts_are_the_rows_of_one_file(tmp_path):
     assert all_.fingerprint == one.fingerprint
     np.testing.assert_allclose(all_.vectors, one.vectors, atol=1e-6)
     assert parquet.read_table(tmp_path / "all.parquet").num_rows == 11
+    schemas = {
+        parquet.read_schema(path).to_string(show_schema_metadata=False)
+        for path in (tmp_path / "all.parquet").glob("part-*")
+    }
+    assert len(schemas) == 1
     listed = tmp_path / "all.parquet" / "_rejects" / "part-00003-of-00004.csv"
     assert "bad3" in listed.read_text()
 
@@ -118,3 +128,69 @@ def test_no_model_is_kept_over_the_parts_of_a_trained_one(tmp_path):
     with pytest.raises(InputError, match="was begun with another model"):
         embed_parts(out, records, parts=2, model=lite())
     assert not (out / "_model").exists()
+
+
+def cut(path: Path) -> bytes:
+    """Returns a part's bytes, and leaves the first half of them."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    return whole
+
+
+def test_a_part_that_was_cut_off_is_named_and_written_anew(tmp_path, caplog):
+    out, name = tmp_path / "all.parquet", part_name(1, 4)
+    embed_parts(out, images(), parts=4, model=tiny.model())
+    whole = cut(out / name)
+    mend = f"{name}' .*Delete it and run the same jaxsim embed again"
+    with pytest.raises(InputError, match=mend):
+        read_descriptors(out)
+    with pytest.raises(InputError, match=mend):
+        DescriptorBlocks.open(out)
+    report = embed_parts(out, images(), parts=4, model=tiny.model())
+    assert (report.written, report.found) == (1, 3)
+    assert f"{name}' cannot be used" in caplog.text and "anew" in caplog.text
+    assert (out / name).read_bytes() == whole
+
+
+def test_a_part_of_something_else_is_written_anew(tmp_path, caplog):
+    out = tmp_path / "all.parquet"
+    embed_parts(out, images(), parts=4, model=tiny.model())
+    larger = tmp_path / "larger.parquet"
+    embed_parts(larger, images(), parts=1, model=tiny.model())
+    shutil.copy(larger / part_name(0, 1), out / part_name(0, 4))
+    other = tmp_path / "other.parquet"
+    embed_parts(other, images(), parts=4, model=tiny.model(pooling=Mac()))
+    shutil.copy(other / part_name(2, 4), out / part_name(2, 4))
+    for read in (read_descriptors, DescriptorBlocks.open):
+        with pytest.raises(InputError, match="holds parts by 2 models"):
+            read(out)
+    stale = out / "_rejects" / "part-00000-of-00004.csv"
+    stale.write_text("x")
+    report = embed_parts(out, images(), parts=4, model=tiny.model())
+    assert (report.written, report.found) == (2, 2)
+    assert "(it has 11 descriptors of 3 images)" in caplog.text
+    assert "(it is of another model)" in caplog.text
+    assert not stale.exists() and len(read_descriptors(out).names) == 11
+
+
+def test_a_part_that_is_damaged_within_is_named(tmp_path):
+    out = tmp_path / "all.parquet"
+    embed_parts(out, images(), parts=4, model=tiny.model())
+    path = out / part_name(1, 4)
+    damaged = bytearray(path.read_bytes())
+    damaged[4:60] = b"\xff" * 56
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match=rf"(?s){path.name}' .*Delete it"):
+        read_descriptors(out)
+    with pytest.raises(InputError, match=rf"(?s){path.name}' .*Delete it"):
+        list(DescriptorBlocks.open(out).read())
+
+
+def test_an_empty_part_with_names_of_no_type_is_read(tmp_path):
+    out = tmp_path / "all.parquet"
+    embed_parts(out, images(), parts=4, model=tiny.model())
+    path = out / part_name(3, 4)
+    table = parquet.read_table(path)
+    nameless = table.set_column(0, "name", pa.array([], pa.null()))
+    parquet.write_table(nameless, path)
+    assert len(read_descriptors(out).names) == 11
