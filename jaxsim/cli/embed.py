@@ -17,6 +17,10 @@ examples:
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jaxsim.experiment.embedding_parts import PartsReport
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,6 +94,38 @@ def _require_file(out: str) -> None:
         raise InputError(f"--out: {error}") from error
 
 
+def _told(report: "PartsReport") -> str:
+    """Says what a process did and, if it described images, where its time went."""
+    import jax
+
+    if not report.written:
+        whose = " of this process" if jax.process_count() > 1 else ""
+        if report.found == 1:
+            return f"the one part{whose} was there"
+        return f"all {report.found} parts{whose} were there"
+    wrote = f"wrote {_count(report.written, 'part')} with "
+    wrote += _count(report.images, "descriptor") + " in all" * (report.written > 1)
+    if report.found:
+        wrote += f", {report.found} {'was' if report.found == 1 else 'were'} there"
+    waits, seconds = report.waits, report.seconds
+    took = {
+        "for opening the model": report.opening_s,
+        "for compiling": waits.compile_s,
+        "waiting for images": waits.loader_s,
+        "waiting for the device": waits.device_s,
+    }
+    took["for writing and all else"] = seconds - sum(took.values())
+    shares = ", ".join(
+        f"{took_s / seconds:.0%} {what}" for what, took_s in took.items()
+    )
+    rate = f"{seconds:.1f} s, {report.images / seconds:.1f} images/s"
+    return f"{wrote}; {rate}: {shares}"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
 def _run_parts(options: argparse.Namespace, records) -> None:
     import sys
 
@@ -109,14 +145,7 @@ def _run_parts(options: argparse.Namespace, records) -> None:
             batch_size=options.batch_size,
             bars=progress_bar if multihost.is_first_process() else no_bars,
         )
-    seconds, waits = max(report.seconds, 1e-9), report.waits
-    print(
-        f"{options.out}: wrote {report.written} parts of {report.images} descriptors, "
-        f"{report.found} were there; {report.images / seconds:.1f} images/s, "
-        f"{waits.loader_s / seconds:.0%} of the time waiting for images, "
-        f"{waits.device_s / seconds:.0%} for the device",
-        file=sys.stderr,
-    )
+    print(f"{options.out}: {_told(report)}", file=sys.stderr)
     if report.rejects:
         listed = Path(options.out) / REJECTS_FOLDER
         print(skipped(report.rejects, listed_in=listed), file=sys.stderr)

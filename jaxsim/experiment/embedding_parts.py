@@ -46,8 +46,10 @@ class PartsReport:
       found: parts of its share that were there already.
       images: descriptors that it wrote.
       rejects: files of its share that were skipped now.
-      seconds: that embedding took.
-      waits: for what it waited meanwhile.
+      seconds: that all took.
+      opening_s: of these, until the model was built or opened, and the parts that were
+        there looked at; of several processes all but the first wait for that one.
+      waits: for what it waited then.
     """
 
     written: int
@@ -55,6 +57,7 @@ class PartsReport:
     images: int
     rejects: tuple[Reject, ...]
     seconds: float
+    opening_s: float
     waits: Waits
 
 
@@ -86,6 +89,7 @@ def embed_parts(
     Raises:
       InputError: the folder holds parts of something else, or cannot be written.
     """
+    begun = perf_counter()
     if out.suffix != ".parquet" or out.is_file():
         raise InputError(
             f"'{out}' cannot hold parts: give a folder whose name ends in .parquet"
@@ -106,8 +110,9 @@ def embed_parts(
         for part, rows in shares.items()
         if not _is_there(out / part_name(part, parts), model, len(rows))
     }
-    images, rejects, begun = 0, [], perf_counter()
-    with bars("embed", sum(len(rows) for rows in ranges.values())) as progress:
+    images, rejects, opened = 0, [], perf_counter()
+    show = bars if ranges else no_bars
+    with show("embed", sum(len(rows) for rows in ranges.values())) as progress:
         for part, rows in ranges.items():
             chosen = [records[row] for row in rows]
             embedding = embedder.embed(chosen, progress)
@@ -134,6 +139,7 @@ def embed_parts(
         images=images,
         rejects=tuple(rejects),
         seconds=perf_counter() - begun,
+        opening_s=opened - begun,
         waits=waits,
     )
 

@@ -52,10 +52,13 @@ class Waits:
     Attributes:
       loader_s: for images that were still being read and decoded.
       device_s: for descriptors that were still being computed.
+      compile_s: for programs of new shapes to be compiled, or fetched from the
+        compilation cache, and for the model to be put on the devices before the first.
     """
 
     loader_s: float = 0.0
     device_s: float = 0.0
+    compile_s: float = 0.0
 
 
 @dataclass
@@ -146,13 +149,23 @@ class Embedder:
         )
         running = None
         for batch, images, valid in self._waited(prefetch_to_device(loaded, self._put)):
-            self.compiled_shapes.add((method, images.shape))
-            started = batch, program(self._variables, images, valid)
+            started = batch, self._start(program, method, images, valid)
             if running is not None:
                 yield running
             running = started
         if running is not None:
             yield running
+
+    def _start(self, program: Callable[..., Any], method: str, images, valid) -> Any:
+        """Starts a program, and counts how long it takes until it has started."""
+        shape, begun = (method, images.shape), perf_counter()
+        output = program(self._variables, images, valid)
+        if shape in self.compiled_shapes:
+            self.waits.device_s += perf_counter() - begun
+        else:
+            self.compiled_shapes.add(shape)
+            self.waits.compile_s += perf_counter() - begun
+        return output
 
     def _waited(self, items: Iterator[Any]) -> Iterator[Any]:
         """Counts how long it takes to get each item."""

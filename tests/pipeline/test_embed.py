@@ -70,6 +70,26 @@ def test_shapes_are_counted():
     assert 2 <= len(shapes) <= len(SIZES)
 
 
+def test_compiling_is_counted_once_a_shape(monkeypatch):
+    """Programs take 1 s to start, by a clock that nothing else moves."""
+    now = [0.0]
+    monkeypatch.setattr("jaxsim.pipeline.embed.perf_counter", lambda: now[0])
+    embedder = Embedder(tiny.model(), batch_size=4)
+    program = embedder._program("__call__")
+    starts = []
+
+    def slow(*given):
+        now[0] += 1
+        starts.append(given[1].shape)
+        return program(*given)
+
+    embedder._programs["__call__"] = slow
+    embedder.embed(RECORDS * 3)
+    waits = embedder.waits
+    assert waits.compile_s == len(set(starts)) < len(starts)
+    assert waits.device_s == len(starts) - len(set(starts)) and waits.loader_s == 0
+
+
 def test_damaged_weights_are_noticed():
     model = tiny.model(whiten_dim=2)
     nan = {"projection": np.full((6, 2), np.nan, np.float32), "bias": np.zeros(2)}
