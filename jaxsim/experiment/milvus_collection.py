@@ -11,7 +11,7 @@ from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
 from jaxsim.data.records import Record
 from jaxsim.data.rejects import Reject
-from jaxsim.experiment import embedding_parts, indexing
+from jaxsim.experiment import indexing, parts_folder
 from jaxsim.experiment.build import load_model, open_trained
 from jaxsim.index.milvus import MilvusIndex
 from jaxsim.index.milvus_server import Place
@@ -88,7 +88,7 @@ def describing_model(folder: Path) -> ImageModel:
             "Give the index, the folder of parts (`jaxsim embed --parts`) or the "
             "RUN/model that describes the photos of the collection"
         )
-    inside = [folder / n for n in (indexing.MODEL_FOLDER, embedding_parts.MODEL_FOLDER)]
+    inside = [folder / n for n in (indexing.MODEL_FOLDER, parts_folder.MODEL_FOLDER)]
     place = next((p for p in inside if (p / PARAMETERS_FILE).is_file()), None)
     model = open_trained(folder) if place is None else load_model(place)
     indexing.require_unit_vectors(model)

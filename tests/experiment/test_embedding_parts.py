@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 from typing import NoReturn
 
-import fiddle as fdl
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,11 +12,8 @@ from pyarrow import parquet
 
 from jaxsim.core.errors import InputError
 from jaxsim.data.records import Record
-from jaxsim.experiment.build import load_model
-from jaxsim.experiment.descriptors import descriptor_config
 from jaxsim.experiment.embedding import embed_images
 from jaxsim.experiment.embedding_parts import embed_parts
-from jaxsim.experiment.model_spec import ModelSpec
 from jaxsim.nn.pooling import Mac
 from jaxsim.pipeline.descriptor_blocks import DescriptorBlocks
 from jaxsim.pipeline.descriptor_file import part_name, read_descriptors
@@ -73,7 +69,7 @@ def test_what_is_there_is_kept_and_the_rest_is_made(tmp_path):
 
 def test_each_process_writes_its_share(tmp_path, monkeypatch):
     out = tmp_path / "all.parquet"
-    monkeypatch.setattr("jaxsim.experiment.embedding_parts.wait_for_all", lambda _: 0)
+    monkeypatch.setattr("jaxsim.experiment.parts_folder.wait_for_all", lambda _: 0)
     for index in (0, 1, 2):
         monkeypatch.setattr("jax.process_index", lambda index=index: index)
         monkeypatch.setattr("jax.process_count", lambda: 3)
@@ -99,43 +95,6 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     (out / "_parts.json").write_text(json.dumps({**known, "size_px": 300}))
     with pytest.raises(InputError, match="its size_px is 300, not None"):
         embed_parts(out, images(), parts=2, model=tiny.model())
-
-
-def lite(**options) -> fdl.Config[ModelSpec]:
-    return descriptor_config(**{"size_px": 64, "pooling": "gem", **options})
-
-
-def test_another_model_is_refused_before_anything_is_written(tmp_path):
-    out, records = tmp_path / "all.parquet", images(3)[:3]
-    embed_parts(out, records, parts=2, model=lite())
-    (out / part_name(1, 2)).unlink()
-    kept = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
-    was = "with network.pooling=Gem, preprocessing.size_px=64, where now "
-    now = "network.pooling=Rmac, preprocessing.size_px=480 is asked for. Give the same"
-    with pytest.raises(InputError, match=f"{was}{now} --model"):
-        embed_parts(out, records, parts=2)
-    with pytest.raises(InputError, match="with scales=.1.0,., where now scales=.1.0, "):
-        embed_parts(out, records, parts=2, model=lite(scales=(1.0, 0.7)))
-    with pytest.raises(InputError, match="was begun with another model: its fingerpr"):
-        embed_parts(out, records, parts=2, model=tiny.model())
-    # Before the first part there is only the model.
-    (out / "_parts.json").unlink()
-    (out / part_name(0, 2)).unlink()
-    for other in (tiny.model(), lite(pooling="spoc")):
-        with pytest.raises(InputError, match="was begun with another model"):
-            embed_parts(out, records, parts=2, model=other)
-    assert {p: p.stat().st_mtime_ns for p in out.rglob("*")}.items() <= kept.items()
-    assert embed_parts(out, records, parts=2, model=lite()).written == 2
-    again = embed_parts(out, records, parts=2, model=load_model(out / "_model"))
-    assert (again.written, again.found) == (0, 2)
-
-
-def test_no_model_is_kept_over_the_parts_of_a_trained_one(tmp_path):
-    out, records = tmp_path / "all.parquet", images(3)[:3]
-    embed_parts(out, records, parts=2, model=tiny.model())
-    with pytest.raises(InputError, match="was begun with another model"):
-        embed_parts(out, records, parts=2, model=lite())
-    assert not (out / "_model").exists()
 
 
 def cut(path: Path) -> bytes:
