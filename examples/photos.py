@@ -215,7 +215,7 @@ def serve(open_model, format: str, words: list[str], doc: str) -> None:
     parser.add_argument(
         "--save", type=Path, metavar="FILE.npz", help="keep the folder's descriptors"
     )
-    given = parser.parse_args(words)
+    given = parser.parse_intermixed_args(words)
     if not given.queries and not given.save:
         parser.error("give a query, or --save FILE.npz")
     if given.save:

@@ -302,7 +302,7 @@ class Checkpoints:
         if not others:
             return f"There is no other one; delete {folder} to begin anew"
         if step < max(others):
-            return f"There are also those of {sorted(others)}; use one of them"
+            return f"Delete {folder}; those of steps {sorted(others)} stay"
         return (
             f"Use another one, or delete {folder} to go on from that of step "
             f"{max(others)}"

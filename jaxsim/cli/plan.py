@@ -64,7 +64,8 @@ def run(options: argparse.Namespace) -> None:
     from jaxsim.parallel.chips import CHIPS, GIB, USABLE_MEMORY
     from jaxsim.parallel.mesh import parse_mesh
 
-    if any(change.startswith("mesh") for change in options.set):
+    axes = ("mesh=", "mesh.data=", "mesh.fsdp=")
+    if any(change.startswith(axes) for change in options.set):
         raise InputError("a plan takes its mesh from --mesh alone, not from --set mesh")
     shape = parse_mesh(options.mesh)
     found = plan(options.config, options.set, shape, num_labels=options.labels)

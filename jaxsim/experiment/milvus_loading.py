@@ -182,6 +182,7 @@ class CollectionLoader:
         layout = Layout(
             model=model, dimension=dimension, columns=self.columns.kinds, exact=exact
         )
+        unlisted = len(self.columns.unlisted(names()))
         load = CollectionLoad.begin(self.place, layout, replace_unfinished=self.replace)
         try:
             with bars("load", images) as progress:
@@ -192,7 +193,7 @@ class CollectionLoader:
                 images=len(load.finish()),
                 dimension=dimension,
                 columns=tuple(layout.columns),
-                unlisted=len(self.columns.unlisted(names())),
+                unlisted=unlisted,
                 exact=exact,
             )
         except BaseException:

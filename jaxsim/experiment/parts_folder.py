@@ -15,7 +15,7 @@ from jaxsim.experiment.build import build_model, folded_config, load_model
 from jaxsim.experiment.indexing import default_model, fit_sample
 from jaxsim.experiment.model_spec import ModelSpec
 from jaxsim.experiment.serialisation import config_from_json
-from jaxsim.parallel.multihost import is_first_process, wait_for_all
+from jaxsim.parallel.multihost import is_first_process, json_of_all, wait_for_all
 from jaxsim.pipeline.descriptor_file import PARTS_FILE
 from jaxsim.pipeline.model import ImageModel
 
@@ -51,10 +51,12 @@ def shared_model(
         return model
     asked = model or default_model(len(records))
     if is_first_process() and not folder.exists():
+        if _known(out):
+            raise InputError(
+                f"{out} was begun with a trained model, of which there is none in it: "
+                "give the same --model as before, or another --out"
+            )
         built = build_model(asked, fit_sample(records), bars=bars)
-        # Parts of a trained model have none here, and this one would be taken for it.
-        known = _known(out).get(FINGERPRINT, built.fingerprint)
-        _refuse_other_model(out, known, built.fingerprint)
         # Renamed when it is complete, as others take its presence for that.
         unfinished = out / f"{MODEL_FOLDER}.unfinished"
         built.save(unfinished)
@@ -110,10 +112,23 @@ def refuse_other_images(out: Path, about: dict[str, Any]) -> None:
     """Raises InputError if there are parts of other images, whatever the model.
 
     Args:
-      out: the folder of parts.
+      out: the folder of parts; all processes must call together.
       about: the number of parts and the `identity` of the images.
     """
-    known = _known(out) or about
+    _require_same_images(out, _known_to_first(out) or about, about)
+
+
+def _known_to_first(out: Path) -> dict[str, Any]:
+    """Returns what the parts are of as the first process sees it, which writes it.
+
+    Others may see a folder of a network as it was some seconds ago.
+    """
+    return json_of_all(_known(out) if is_first_process() else {})[0]
+
+
+def _require_same_images(
+    out: Path, known: dict[str, Any], about: dict[str, Any]
+) -> None:
     both = [name for name in {**about, **known} if name != FINGERPRINT]
     what = next((name for name in both if known.get(name) != about.get(name)), None)
     if what is not None:
@@ -139,7 +154,7 @@ def claim_parts(out: Path, about: dict[str, Any], *, fingerprint: str) -> None:
     if is_first_process() and not path.exists():
         with atomic_write(path) as file:
             file.write(json.dumps({**about, FINGERPRINT: fingerprint}).encode())
-    wait_for_all("parts")
-    # Other processes may have begun it after this one has looked.
-    refuse_other_images(out, about)
-    _refuse_other_model(out, str(_known(out).get(FINGERPRINT)), fingerprint)
+    # Another job may have begun it after this one has looked.
+    known = _known_to_first(out)
+    _require_same_images(out, known, about)
+    _refuse_other_model(out, str(known.get(FINGERPRINT)), fingerprint)

@@ -39,7 +39,7 @@ def claim_folder(
     found = {name: identity(records) for name, records in collections.items()}
     require_alike(
         {
-            f"images to be {name}": f"{data['images']}, hash {data['hash']}"
+            f"images ({name})": f"{data['images']}, hash {data['hash']}"
             for name, data in found.items()
         },
         hint="Give all of them the same --data, with the same files",

@@ -47,7 +47,7 @@ from jaxsim.experiment.training_model import (
     usable_model,
 )
 from jaxsim.parallel.mesh import make_mesh
-from jaxsim.parallel.multihost import gathered, is_first_process
+from jaxsim.parallel.multihost import gathered, is_first_process, json_of_all
 from jaxsim.parallel.precision import compute_dtype
 from jaxsim.pipeline.embed import Embedder
 from jaxsim.pipeline.embed_together import embed_together
@@ -315,13 +315,17 @@ class _ImageRun:
           InputError: the number to choose by is not measured, which would otherwise
             show after long work.
         """
-        if self.measurer is None or (self.out / BEFORE).exists():
+        if self.measurer is None or self._is_there(BEFORE):
             return
         model = self.model(self._first_state() if int(state.step) else state)
         embedding = self.measurer.embed(model)
         self._main_of(self.measurer.result(model, embedding).metrics)
         if is_first_process():
             save_embedding(self.out / BEFORE, embedding)
+
+    def _is_there(self, name: str) -> bool:
+        """Whether the first process sees a file: so all do alike what follows."""
+        return json_of_all((self.out / name).exists())[0]
 
     def finish(
         self,
@@ -350,11 +354,15 @@ class _ImageRun:
             images=len(self.records),
             stopped_by=stopped_by,
         )
-        if self.measurer is None or stopped_by or not is_first_process():
+        if self.measurer is None or stopped_by:
             return result
         self.describe_before(state)
-        if not (self.out / AFTER).exists():
-            save_embedding(self.out / AFTER, self.measurer.embed(model))
+        if not self._is_there(AFTER):
+            embedding = self.measurer.embed(model)
+            if is_first_process():
+                save_embedding(self.out / AFTER, embedding)
+        if not is_first_process():
+            return result
         before, after = (load_embedding(self.out / name) for name in (BEFORE, AFTER))
         return result._replace(
             before=self.measurer.result(model, before),

@@ -111,7 +111,7 @@ class ExactIndex:
             for block in self._blocks:
                 shape = len(block.padded), len(asked)
                 spare = self._spare.pop(shape, None)
-                memory = jnp.zeros(shape) if spare is None else spare
+                memory = jnp.zeros(shape, jnp.float32) if spare is None else spare
                 first = np.int32(block.first)
                 self._spare[shape], best = _step(
                     memory, asked, block.padded, best, first, block.live

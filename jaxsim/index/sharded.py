@@ -32,7 +32,7 @@ class ShardedIndex:
     exchanged, and every device merges them. Ids and order are those of `ExactIndex`,
     equal scores by rising id, but for near ties: sums in another order differ in their
     last bits. A device holds its rows with up to a quarter more of zeros (below 8,192
-    rows, twice as many), and the scores of one block.
+    rows, up to a power of two, at least 256), and the scores of one block.
 
     Args:
       vectors: float32 [N, D], finite, N >= 1; the same in all processes of the mesh,
@@ -121,7 +121,7 @@ class ShardedIndex:
 
         def start(queries: int, kept: int):
             def of_one():
-                memory = jnp.zeros((self._block_rows, queries))
+                memory = jnp.zeros((self._block_rows, queries), jnp.float32)
                 return memory, empty_topk(queries, kept)
 
             return self._on_devices(of_one, (), _BY_DEVICE)()

@@ -22,7 +22,13 @@ from jaxsim.parallel.roll_call import Facts, roll_call
 # At the end the others wait for the first process, which still makes the report.
 WAIT_AT_END_S = 3600
 WAIT_AT_START_S = 300.0
-_OF_CONNECTIONS = ("Gloo", "NCCL", "onnection", "UNAVAILABLE", "ocket", "heartbeat")
+_OF_LOST_PEERS = (
+    "closed by peer",
+    "Connection reset",
+    "Connection refused",
+    "remote process exited",
+    "heartbeat",
+)
 _ROWS_AT_ONCE = 8192
 HEARTBEAT_S = 30
 """After which a process that shows no life is taken for dead, and ends all others."""
@@ -112,7 +118,7 @@ def ending_at_once_on_errors() -> Iterator[None]:
 def _lost_connection(error: BaseException) -> JaxsimError | None:
     text = str(error).partition("\n")[0]
     if not isinstance(error, jax.errors.JaxRuntimeError) or not any(
-        word in text for word in _OF_CONNECTIONS
+        word in text for word in _OF_LOST_PEERS
     ):
         return None
     return JaxsimError(
@@ -122,6 +128,9 @@ def _lost_connection(error: BaseException) -> JaxsimError | None:
 
 
 def _exit_at_once(error: BaseException) -> None:
+    if isinstance(error, jax.errors.JaxRuntimeError):
+        text = "another process of the job may have failed first: see what it said"
+        print(text, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     # The codes of `jaxsim.cli.main`, which are lost here.
@@ -148,17 +157,19 @@ def rows_of_all(own: np.ndarray, sizes: Sequence[int] | np.ndarray) -> np.ndarra
         return own
     from jax.experimental import multihost_utils
 
-    blocks = []
-    # In parts, as every device holds those of all processes for a moment.
-    for start in range(0, max(sizes), _ROWS_AT_ONCE):
-        block = own[start : start + _ROWS_AT_ONCE]
-        most = min(_ROWS_AT_ONCE, max(sizes) - start)
+    step = max(1, _ROWS_AT_ONCE // jax.process_count())
+    starts = np.cumsum([0, *sizes])
+    whole = np.empty((starts[-1], *own.shape[1:]), own.dtype)
+    for done in range(0, max(sizes), step):
+        most = min(step, max(sizes) - done)
+        block = own[done : done + most]
         padding = [(0, most - len(block))] + [(0, 0)] * (own.ndim - 1)
-        blocks.append(multihost_utils.process_allgather(np.pad(block, padding)))
-    whole = np.concatenate(blocks, axis=1)
-    return np.concatenate(
-        [part[:size] for part, size in zip(whole, sizes, strict=True)]
-    )
+        # All devices hold it for a moment.
+        gathered = multihost_utils.process_allgather(np.pad(block, padding))
+        for part, start, size in zip(gathered, starts, sizes, strict=False):
+            count = min(most, max(0, size - done))
+            whole[start + done : start + done + count] = part[:count]
+    return whole
 
 
 def json_of_all(own: Any) -> list[Any]:

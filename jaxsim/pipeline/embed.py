@@ -191,8 +191,8 @@ class Embedder:
 
     @cached_property
     def _mesh(self):
-        # Each of several processes describes everything: outputs that lie on the
-        # devices of others could not be read.
+        # A process reads what it describes: outputs that lie on the devices of others
+        # could not be read.
         return make_mesh(jax.local_devices())
 
     @cached_property

@@ -108,15 +108,16 @@ def state_layout(
     """Returns where the parts of a state lie: what is trained is cut along "fsdp".
 
     Between steps each device holds its part of parameters, moments and averages. In a
-    step parameters are gathered once, and gradients are summed into parts.
+    step parameters are gathered once, and gradients are summed on all devices, each of
+    which keeps its part.
 
     Args:
       state: or what has its shapes.
       mesh: the devices.
       whole: patterns of paths of parameters that are not cut.
 
-    Source: Rajbhandari et al. 2020, "ZeRO", stages 1 to 3; here parameters stay
-      gathered from the forward to the backward pass.
+    Source: Rajbhandari et al. 2020, "ZeRO", stages 1 to 3, for what is held between
+      steps; in a step parameters and sums of gradients are whole.
     """
     places = layout_of(state, mesh, whole=whole)
     everywhere = replicated(mesh)

@@ -55,6 +55,15 @@ def test_devices_share_the_work_and_adam_keeps_two_moments(tmp_path, capsys):
         assert 0 <= found["optimiser_bytes"] - 2 * found["parameter_bytes"] < 64
 
 
+def test_what_stays_whole_is_planned(capsys):
+    words = ["plan", CONFIG, "--mesh", "data=1,fsdp=4", "--json", "-", "--set"]
+    found = []
+    for whole in ("()", "('*',)"):
+        assert main([*words, f"mesh.whole={whole}"]) == 0
+        found.append(json.loads(capsys.readouterr().out)["metrics"])
+    assert found[1]["parameter_bytes"] > 3 * found[0]["parameter_bytes"]
+
+
 def test_a_step_that_does_not_fit_is_refused(monkeypatch, capsys):
     small = dataclasses.replace(CHIPS["v5e"], memory_bytes=2**26)
     monkeypatch.setitem(CHIPS, "v5e", small)

@@ -109,7 +109,7 @@ def test_nothing_is_written_unless_a_new_file_is_named(
     before = sorted(tmp_path.rglob("*"))
     serve(module, exported, exported[1] / "a.png")
     assert sorted(tmp_path.rglob("*")) == before
-    serve(module, exported, "--save", "kept")
+    serve(module, exported, "--save", "kept", exported[1] / "a.png")
     stored = np.load("kept")
     np.testing.assert_allclose(stored["vectors"], [[10] * 3, [30] * 3])
     assert stored["names"].tolist() == [

@@ -46,6 +46,6 @@ def test_another_model_is_refused_before_anything_is_written(tmp_path):
 def test_no_model_is_kept_over_the_parts_of_a_trained_one(tmp_path):
     out = tmp_path / "all.parquet"
     embed_parts(out, RECORDS, parts=2, model=tiny.model())
-    with pytest.raises(InputError, match="was begun with another model"):
+    with pytest.raises(InputError, match="was begun with a trained model"):
         embed_parts(out, RECORDS, parts=2, model=lite())
     assert not (out / "_model").exists()

@@ -44,8 +44,10 @@ from jaxsim.experiment.training_experiment import TrainingExperiment
 from jaxsim.parallel.mesh import MeshShape
 from tests.training import runs
 
-def get_config(fsdp: int = 1) -> fdl.Config[TrainingExperiment]:
-    return runs.config(mesh=fdl.Config(MeshShape, fsdp=fsdp))
+def get_config(
+    fsdp: int = 1, keep: str = "last"
+) -> fdl.Config[TrainingExperiment]:
+    return runs.config(mesh=fdl.Config(MeshShape, fsdp=fsdp), keep=keep)
 """
 
 
@@ -124,6 +126,7 @@ def start(
     job: tuple[int, int] | None = None,
     by_slurm: bool = False,
     fsdp: int = 1,
+    keep: str = "last",
     prepare: Callable[[], None] | None = None,
 ) -> int:
     """Starts `jaxsim train` in a fork, its output in a file.
@@ -135,6 +138,7 @@ def start(
       job: port and number of a process of two; None for one alone.
       by_slurm: whether JAX learns of the job from what looks like Slurm.
       fsdp: devices among which the state is cut, down to its smallest arrays.
+      keep: which model is kept, "last" or "best".
       prepare: called first.
 
     Returns:
@@ -159,7 +163,7 @@ def start(
         prepare()
     words = [
         "train",
-        f"{root / 'config.py'}:fsdp={fsdp}",
+        f"{root / 'config.py'}:fsdp={fsdp},keep={keep}",
         "--data",
         root / "photos",
         "--out",
@@ -175,6 +179,7 @@ def pair(
     *,
     by_slurm: bool = False,
     fsdp: int = 1,
+    keep: str = "last",
 ) -> list[int]:
     """Runs two processes of two devices; returns their exit codes."""
     port = free_port()
@@ -186,6 +191,7 @@ def pair(
             job=(port, number),
             by_slurm=by_slurm,
             fsdp=fsdp,
+            keep=keep,
             prepare=prepare_second if number else None,
         )
         for number in (0, 1)
@@ -278,6 +284,7 @@ def main(root: Path) -> None:
     for number in (0, 1):
         os.rename(root / f"pair-{number}.log", root / f"stopped-{number}.log")
     codes["pair"] = pair(root, "pair", by_slurm=True, fsdp=2)
+    codes["best"] = pair(root, "best", keep="best")
     codes["other"] = pair(root, "other", has_other_images)
     codes["failed"] = pair(root, "failed", lambda: at_step(9, fail))
     multihost.HEARTBEAT_S = 10  # Instead of 30, so that the test ends sooner.

@@ -55,10 +55,16 @@ def test_both_measure_and_only_the_first_writes(ended):
         assert "wrote" not in log(ended, name, 1)
 
 
+def test_both_end_where_the_best_model_is_kept(ended):
+    assert codes(ended, "best") == [0, 0]
+    assert (ended / "best" / "report.html").exists()
+    assert (ended / "best" / "after.npz").exists()
+
+
 def test_processes_with_other_images_are_refused(ended):
     assert codes(ended, "other") == [2, 2]
     for process in (0, 1):
-        assert "process 1 has other images to be trained on (" in log(
+        assert "process 1 has other images (trained on) (" in log(
             ended, "other", process
         )
     assert not (ended / "other" / "config.json").exists()

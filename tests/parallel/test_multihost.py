@@ -34,6 +34,7 @@ def test_a_lost_connection_is_told_in_words(leavings):
     "error",
     [
         jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"),
+        jax.errors.JaxRuntimeError("INTERNAL: NCCL operation: unhandled cuda error"),
         InputError("no such file"),
         KeyboardInterrupt(),
     ],
