@@ -98,13 +98,15 @@ def _told(report: "PartsReport") -> str:
     """Says what a process did and, if it described images, where its time went."""
     import jax
 
+    from jaxsim.report.text import count
+
     if not report.written:
         whose = " of this process" if jax.process_count() > 1 else ""
         if report.found == 1:
             return f"the one part{whose} was there"
         return f"all {report.found} parts{whose} were there"
-    wrote = f"wrote {_count(report.written, 'part')} with "
-    wrote += _count(report.images, "descriptor") + " in all" * (report.written > 1)
+    wrote = f"wrote {count(report.written, 'part')} with "
+    wrote += count(report.images, "descriptor") + " in all" * (report.written > 1)
     if report.found:
         wrote += f", {report.found} {'was' if report.found == 1 else 'were'} there"
     waits, seconds = report.waits, report.seconds
@@ -120,10 +122,6 @@ def _told(report: "PartsReport") -> str:
     )
     rate = f"{seconds:.1f} s, {report.images / seconds:.1f} images/s"
     return f"{wrote}; {rate}: {shares}"
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _run_parts(options: argparse.Namespace, records) -> None:

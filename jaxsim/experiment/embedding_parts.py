@@ -11,6 +11,7 @@ import jax
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.progress import Bars, no_bars
+from jaxsim.core.rows import share
 from jaxsim.data.records import Record
 from jaxsim.data.rejects import Reject, write_rejects
 from jaxsim.experiment.model_spec import ModelSpec
@@ -100,7 +101,7 @@ def embed_parts(
     waits = Waits()
     embedder = Embedder(model, batch_size=batch_size, waits=waits)
     mine = range(jax.process_index(), parts, jax.process_count())
-    shares = {part: _rows(part, parts, len(records)) for part in mine}
+    shares = {part: share(part, parts, len(records)) for part in mine}
     ranges = {
         part: rows
         for part, rows in shares.items()
@@ -138,10 +139,6 @@ def embed_parts(
         opening_s=opened - begun,
         waits=waits,
     )
-
-
-def _rows(part: int, parts: int, count: int) -> range:
-    return range(part * count // parts, (part + 1) * count // parts)
 
 
 def _is_there(path: Path, model: ImageModel, images: int) -> bool:

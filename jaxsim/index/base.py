@@ -9,6 +9,7 @@ from jaxtyping import Float32, Int64
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
+from jaxsim.core.rows import filled
 
 BLOCK_QUERIES = 256
 PADDED_ROWS = 8192
@@ -115,8 +116,7 @@ def next_power_of_two(count: int) -> int:
 
 def pad_queries(queries: Float32[np.ndarray, "Q D"]) -> Float32[np.ndarray, "P D"]:
     """Appends rows of zeros up to a power of two, so that few programs are compiled."""
-    missing = next_power_of_two(len(queries)) - len(queries)
-    return np.pad(queries, ((0, missing), (0, 0))) if missing else queries
+    return filled(queries, next_power_of_two(len(queries)))
 
 
 def largest_block(dimension: int) -> int:

@@ -12,6 +12,7 @@ from jaxtyping import Int64
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import Ranking
+from jaxsim.core.rows import filled
 from jaxsim.index.base import (
     PADDED_ROWS,
     check_k,
@@ -165,8 +166,7 @@ class ExactIndex:
                     block.live = self._live_rows(block.first, block.rows, block.padded)
 
     def _append_block(self, first: int, rows: np.ndarray) -> None:
-        missing = padded_size(len(rows)) - len(rows)
-        padded = np.pad(rows, ((0, missing), (0, 0))) if missing else rows
+        padded = filled(rows, padded_size(len(rows)))
         if self._on_device:
             padded = jax.device_put(padded)
         live = self._live_rows(first, rows, padded)

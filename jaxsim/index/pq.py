@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32, Int64, UInt8
 
 from jaxsim.core.ranking import Ranking
+from jaxsim.core.rows import filled
 from jaxsim.index.base import (
     check_k,
     check_vectors,
@@ -132,10 +133,8 @@ class PqIndex:
             self._blocks = [
                 _Block(
                     first,
-                    jax.device_put(_filled(self.codes[first : first + rows], rows)),
-                    jax.device_put(
-                        _filled(self._live.mask[first : first + rows], rows)
-                    ),
+                    jax.device_put(filled(self.codes[first : first + rows], rows)),
+                    jax.device_put(filled(self._live.mask[first : first + rows], rows)),
                 )
                 for first in range(0, len(self.codes), rows)
             ]
@@ -162,9 +161,3 @@ def _extend(
     together = _PARTS_TOGETHER if looked_up.shape[2] > 1 else 1
     scores, _ = jax.lax.scan(add, nothing, (looked_up, codes.T), unroll=together)
     return extend_topk(best, scores, first, live)
-
-
-def _filled(rows: np.ndarray, count: int) -> np.ndarray:
-    """Returns `count` rows, zeros after those given."""
-    padding = [(0, count - len(rows))] + [(0, 0)] * (rows.ndim - 1)
-    return np.pad(rows, padding)

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float32, UInt8
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.rng import rng
+from jaxsim.core.rows import filled
 from jaxsim.ops.cluster import kmeans, lloyd, nearest_centre
 
 CENTRES = 256
@@ -57,7 +58,7 @@ class ProductQuantiser:
             block = vectors[start : start + _BLOCK_ROWS]
             # One shape for all but small collections, so that little is compiled.
             rows = _BLOCK_ROWS if len(vectors) > _BLOCK_ROWS else _padded(len(block))
-            padded = np.pad(block, ((0, rows - len(block)), (0, 0)))
+            padded = filled(block, rows)
             found = np.asarray(_encode(rotated(padded, self.rotation), self.codebooks))
             codes[start : start + len(block)] = found[: len(block)]
         return codes

@@ -10,6 +10,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from jaxsim.core.errors import InputError
 from jaxsim.core.ranking import MISSING_ID, Ranking
+from jaxsim.core.rows import filled
 from jaxsim.index.base import (
     check_k,
     check_vectors,
@@ -67,7 +68,7 @@ class ShardedIndex:
         def rows_of(at: Any) -> np.ndarray:
             device = at[0].indices(shape[0])[0] // self._block_rows
             own = vectors[firsts[device] : firsts[device] + self._block_rows]
-            return np.pad(own, ((0, self._block_rows - len(own)), (0, 0)))
+            return filled(own, self._block_rows)
 
         shape = self._block_rows * self._mesh.size, self._dimension
         layout = batch_sharding(self._mesh)

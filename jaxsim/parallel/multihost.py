@@ -15,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding
 
 from jaxsim.core.environment import versions
 from jaxsim.core.errors import InputError, JaxsimError
+from jaxsim.core.rows import filled
 from jaxsim.parallel.job import ADDRESS, Job, job_from
 from jaxsim.parallel.mesh import batch_sharding, replicated
 from jaxsim.parallel.roll_call import Facts, roll_call
@@ -162,10 +163,9 @@ def rows_of_all(own: np.ndarray, sizes: Sequence[int] | np.ndarray) -> np.ndarra
     whole = np.empty((starts[-1], *own.shape[1:]), own.dtype)
     for done in range(0, max(sizes), step):
         most = min(step, max(sizes) - done)
-        block = own[done : done + most]
-        padding = [(0, most - len(block))] + [(0, 0)] * (own.ndim - 1)
+        block = filled(own[done : done + most], most)
         # All devices hold it for a moment.
-        gathered = multihost_utils.process_allgather(np.pad(block, padding))
+        gathered = multihost_utils.process_allgather(block)
         for part, start, size in zip(gathered, starts, sizes, strict=False):
             count = min(most, max(0, size - done))
             whole[start + done : start + done + count] = part[:count]

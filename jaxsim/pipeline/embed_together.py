@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 
 import jax
-import numpy as np
 
 from jaxsim.core.progress import Bars
+from jaxsim.core.rows import share
 from jaxsim.data.records import Record
 from jaxsim.data.rejects import Reject
 from jaxsim.parallel.multihost import json_of_all, rows_of_all
@@ -28,16 +28,16 @@ def embed_together(
       InputError: the network gives NaN, which means damaged weights.
     """
     count = jax.process_count()
-    bounds = [len(records) * number // count for number in range(count + 1)]
-    start, stop = bounds[jax.process_index() :][:2]
-    with bars(what, stop - start) as progress:
-        own = embedder.embed(records[start:stop], progress)
+    shares = [share(number, count, len(records)) for number in range(count)]
+    mine = shares[jax.process_index()]
+    with bars(what, len(mine)) as progress:
+        own = embedder.embed(records[mine.start : mine.stop], progress)
     rejects = [
-        dataclasses.replace(reject, id=reject.id + start)
+        dataclasses.replace(reject, id=reject.id + mine.start)
         for reject in own.rejects
         if reject.id is not None
     ]
-    sizes = np.diff(bounds)
+    sizes = [len(rows) for rows in shares]
     return Embedding(
         vectors=rows_of_all(own.vectors, sizes),
         found=rows_of_all(own.found, sizes),
